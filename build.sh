@@ -1,0 +1,94 @@
+#!/usr/bin/env bash
+# One door for everything: ./build.sh demo | test | build | setup
+# Each command does all the set-up it needs; running it again changes nothing.
+set -euo pipefail
+cd "$(dirname "${BASH_SOURCE[0]}")"
+
+# libtorch's OpenMP threads spin by default, which makes training up to 70 times slower on busy cores.
+# Native code reads these at process start, so they cannot be set from C#.
+export OMP_WAIT_POLICY=passive GOMP_SPINCOUNT=0
+export DOTNET_CLI_TELEMETRY_OPTOUT=1 DOTNET_NOLOGO=1
+
+fail() { echo "build.sh: $*" >&2; exit 1; }
+
+check_sdk() {
+    command -v dotnet >/dev/null || fail "the .NET 10 SDK is not on PATH; install it (package dotnet-sdk-10.0) and run this again."
+    dotnet --version >/dev/null 2>&1 || fail "no .NET SDK of version 10 or later found ('dotnet --list-sdks' lists what is there); install dotnet-sdk-10.0."
+}
+
+# TorchSharp's native library asks for the symbol version GLIBCXX_3.4.32, which libstdc++ has since GCC 13.2.
+has_runtime() {
+    local library
+    library=$(ldconfig -p 2>/dev/null | awk '/libstdc\+\+\.so\.6 .*x86-64/ { print $NF; exit }')
+    [ -n "$library" ] && grep -q GLIBCXX_3.4.32 "$library"
+}
+
+install_runtime_from_trixie() {
+    local keyring mirror
+    local sources=/etc/apt/sources.list.d/neuralcompression-trixie.list
+    # The machine's own Debian mirror and keyring, with the suite replaced.
+    if [ -f /etc/apt/sources.list.d/debian.sources ]; then
+        mirror=$(awk '/^URIs:/ { print $2; exit }' /etc/apt/sources.list.d/debian.sources)
+        keyring=$(awk '/^Signed-By:/ { print $2; exit }' /etc/apt/sources.list.d/debian.sources)
+    else
+        mirror=$(awk '$1 == "deb" && /bookworm/ { for (i = 2; i <= NF; i++) if ($i ~ /^[a-z+]+:/) { print $i; exit } }' /etc/apt/sources.list)
+        keyring=/usr/share/keyrings/debian-archive-keyring.gpg
+    fi
+    [ -n "$mirror" ] || return 1
+    echo "build.sh: installing libstdc++6 of Debian 13, which TorchSharp needs (Debian 12 has GCC 12)..." >&2
+    echo "deb${keyring:+ [signed-by=$keyring]} $mirror trixie main" > "$sources"
+    # Priority 100: nothing is upgraded from trixie unless asked for by name.
+    printf 'Package: *\nPin: release n=trixie\nPin-Priority: 100\n' > /etc/apt/preferences.d/neuralcompression-trixie
+    DEBIAN_FRONTEND=noninteractive apt-get update -qq >&2 &&
+        DEBIAN_FRONTEND=noninteractive apt-get install -qq -y -t trixie libstdc++6 >&2
+}
+
+check_runtime() {
+    [ "$(uname -s)" = Linux ] || return 0
+    has_runtime && return 0
+    local id version
+    id=$(. /etc/os-release 2>/dev/null && echo "${ID:-}")
+    version=$(. /etc/os-release 2>/dev/null && echo "${VERSION_ID:-}")
+    if [ "$id" = debian ] && [ "$version" = 12 ] && [ "$(id -u)" = 0 ]; then
+        install_runtime_from_trixie && has_runtime && return 0
+        fail "could not install libstdc++6 from Debian 13; install it by hand (apt-get install -t trixie libstdc++6) and run this again."
+    fi
+    if [ "$id" = debian ] && [ "$version" = 12 ]; then
+        fail "TorchSharp needs libstdc++ of GCC 13.2 or later (GLIBCXX_3.4.32); run './build.sh setup' once as root, it installs it."
+    fi
+    fail "TorchSharp needs libstdc++ of GCC 13.2 or later (GLIBCXX_3.4.32); use Ubuntu 24.04, Debian 13, Fedora 39 or later, or put a newer libstdc++.so.6 on the library path (see docs/troubleshooting.md)."
+}
+
+setup() { check_sdk; check_runtime; }
+
+build() { dotnet build NeuralCompression.sln --configuration Release --verbosity quiet -nologo; }
+
+# The last line printed is the totals alone: "412 passed, 0 failed".
+run_tests() {
+    local log status=0
+    log=$(mktemp)
+    trap 'rm -f "$log"' RETURN
+    dotnet test NeuralCompression.sln --configuration Release --no-build --nologo -m:1 "$@" 2>&1 | tee "$log" || status=$?
+    awk '
+        function field(name,   part) {
+            if (match($0, name ": +[0-9]+")) { part = substr($0, RSTART, RLENGTH); sub(/.*: +/, "", part); return part + 0 }
+            return 0
+        }
+        /^(Passed|Failed)! +- Failed: / { failed += field("Failed"); passed += field("Passed"); skipped += field("Skipped") }
+        END {
+            if (skipped) printf "%d passed, %d failed, %d skipped\n", passed, failed, skipped
+            else printf "%d passed, %d failed\n", passed, failed
+            exit (passed == 0)
+        }' "$log" || status=1
+    return $status
+}
+
+case "${1:-}" in
+    setup) setup ;;
+    build) setup; build ;;
+    demo) shift; setup
+        dotnet build docs/samples/TrainAndCompress --configuration Release --verbosity quiet -nologo
+        exec dotnet run --project docs/samples/TrainAndCompress --configuration Release --no-build -- "$@" ;;
+    test) shift; setup; build; run_tests "$@" ;;
+    *) echo "usage: ./build.sh demo [options] | test [dotnet test options] | build | setup" >&2; exit 2 ;;
+esac
