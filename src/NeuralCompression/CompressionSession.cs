@@ -180,15 +180,23 @@ public sealed class CompressionSession : IDisposable
         }
 
         var settings = new StepSettings(_options.Noise.Seed, _draws, _model.training ? NoiseScale : 0, _options.Noise.Target, QuantizedForward);
-        foreach (var weight in _weights)
+        try
         {
-            // A gradient left in a parameter from outside would be taken for this step's.
-            if (!weight.IsDirect)
+            foreach (var weight in _weights)
             {
-                weight.Parameter.grad = null;
-            }
+                // A gradient left in a parameter from outside would be taken for this step's.
+                if (!weight.IsDirect)
+                {
+                    weight.Parameter.grad = null;
+                }
 
-            weight.WriteNoisyWeights(settings);
+                weight.WriteNoisyWeights(settings);
+            }
+        }
+        catch (ArgumentException e)
+        {
+            _weights.ForEach(w => w.Restore());
+            throw new InvalidOperationException($"A weight is not a number: the training has diverged; lower the learning rate. ({e.Message})", e);
         }
 
         _draws++;

@@ -32,7 +32,7 @@ internal static class ModuleStorage
 
     public static void AddLossless(CompressedModelWriter writer, string name, Tensor tensor)
     {
-        if (!ElementTypes.TryFrom(tensor.dtype, out var type))
+        if (!TorchTypes.TryFrom(tensor.dtype, out var type))
         {
             throw new NotSupportedException($"'{name}' is of type {tensor.dtype}, which a file cannot hold; exclude it from the module's state or convert it.");
         }
@@ -51,13 +51,18 @@ internal static class ModuleStorage
             if (aliasOf is null)
             {
                 bytes += quantized.TryGetValue(TensorMemory.Identity(tensor), out var symbols)
-                    ? CodingCost.EstimateBytes(symbols)
+                    ? EstimateBytes(symbols)
                     : tensor.numel() * tensor.element_size();
             }
         }
 
         return bytes;
     }
+
+    private static long EstimateBytes(QuantizedTensor tensor) =>
+        tensor.TryGetSymbols(out ReadOnlyMemory<sbyte> narrow) ? CodingCost.EstimateBytes(narrow.Span)
+        : tensor.TryGetSymbols(out ReadOnlyMemory<short> wide) ? CodingCost.EstimateBytes(wide.Span)
+        : 0;
 
     /// <summary>Copies a file's tensors into a module of exactly the same names and shapes; on any error the module is unchanged.</summary>
     public static void Load(CompressedModelReader reader, nn.Module module)
@@ -82,7 +87,7 @@ internal static class ModuleStorage
 
     public static Tensor Decode(CompressedModelReader reader, CompressedTensorInfo info)
     {
-        var values = empty(info.Shape.ToArray(), ElementTypes.ToScalarType(info.ElementType));
+        var values = empty(info.Shape.ToArray(), TorchTypes.ToScalarType(info.ElementType));
         reader.DecodeBytes(info, values.bytes);
         return values;
     }
@@ -112,7 +117,7 @@ internal static class ModuleStorage
             {
                 faults.Add($"'{info.Name}' is {Text(info.Shape)} in the file, but {Text(target.shape)} in the module");
             }
-            else if (ElementTypes.IsFloating(info.ElementType) != ElementTypes.IsFloating(target.dtype))
+            else if (TorchTypes.IsFloating(info.ElementType) != TorchTypes.IsFloating(target.dtype))
             {
                 faults.Add($"'{info.Name}' is {info.ElementType} in the file, but {target.dtype} in the module");
             }

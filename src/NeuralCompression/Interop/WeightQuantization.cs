@@ -60,7 +60,7 @@ internal static class WeightQuantization
     }
 
     private static ElementType TypeOf(Tensor tensor) =>
-        ElementTypes.TryFrom(tensor.dtype, out var elementType)
+        TorchTypes.TryFrom(tensor.dtype, out var elementType)
             ? elementType
             : throw new ArgumentException($"Tensors of type {tensor.dtype} cannot be stored.", nameof(tensor));
 

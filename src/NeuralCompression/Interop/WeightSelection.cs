@@ -18,5 +18,5 @@ internal static class WeightSelection
         }
     }
 
-    public static bool IsTrainable(Tensor parameter) => parameter.requires_grad && ElementTypes.IsFloating(parameter.dtype);
+    public static bool IsTrainable(Tensor parameter) => parameter.requires_grad && TorchTypes.IsFloating(parameter.dtype);
 }

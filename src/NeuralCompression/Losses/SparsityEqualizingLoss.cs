@@ -61,7 +61,7 @@ public sealed class SparsityEqualizingLoss : nn.Module<Tensor, Tensor>
     public override Tensor forward(Tensor weights)
     {
         ArgumentNullException.ThrowIfNull(weights);
-        if (!ElementTypes.IsFloating(weights.dtype))
+        if (!TorchTypes.IsFloating(weights.dtype))
         {
             throw new ArgumentException($"The weights must be floating point, not {weights.dtype}.", nameof(weights));
         }

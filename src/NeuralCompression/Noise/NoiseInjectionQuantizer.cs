@@ -113,7 +113,7 @@ public sealed class NoiseInjectionQuantizer : nn.Module<Tensor, Tensor>
     private static void ThrowUnlessWeights(Tensor weights, double gain)
     {
         ArgumentNullException.ThrowIfNull(weights);
-        if (!ElementTypes.IsFloating(weights.dtype))
+        if (!TorchTypes.IsFloating(weights.dtype))
         {
             throw new ArgumentException($"The weights must be floating point, not {weights.dtype}.", nameof(weights));
         }

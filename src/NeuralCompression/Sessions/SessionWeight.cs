@@ -170,7 +170,7 @@ internal abstract class SessionWeight : IDisposable
     {
         try
         {
-            ElementTypes.TryFrom(_parameterType, out var elementType);
+            TorchTypes.TryFrom(_parameterType, out var elementType);
             return WeightQuantization.Quantize(
                 Mapped, Quantization.StepSize, WeightQuantization.Step(Gain, Quantization, _parameterType), Quantization.MinSymbol, Quantization.MaxSymbol, elementType);
         }

@@ -124,7 +124,7 @@ internal sealed class SpanSessionWeight<T> : SessionWeight
             m.CopyTo(u);
             if (needsRounded)
             {
-                UniformQuantizer.Round(m, step, Quantization.MinSymbol, Quantization.MaxSymbol, q);
+                Round(m, step, q);
             }
 
             if (amplitude > 0)
@@ -394,6 +394,20 @@ internal sealed class SpanSessionWeight<T> : SessionWeight
         }
 
         Mapping.Derivative(theta, mapped, slope);
+    }
+
+    private void Round(ReadOnlySpan<T> values, T step, Span<T> rounded)
+    {
+        int min = Quantization.MinSymbol;
+        int max = Quantization.MaxSymbol;
+        if (typeof(T) == typeof(float))
+        {
+            UniformQuantizer.Round(MemoryMarshal.Cast<T, float>(values), float.CreateTruncating(step), min, max, MemoryMarshal.Cast<T, float>(rounded));
+        }
+        else
+        {
+            UniformQuantizer.Round(MemoryMarshal.Cast<T, double>(values), double.CreateTruncating(step), min, max, MemoryMarshal.Cast<T, double>(rounded));
+        }
     }
 
     private static bool SameBits(ReadOnlySpan<T> left, ReadOnlySpan<T> right) =>

@@ -4,7 +4,7 @@ using static TorchSharp.torch;
 namespace NeuralCompression.Interop;
 
 /// <summary>torch's scalar types as the codec's element types.</summary>
-internal static class ElementTypes
+internal static class TorchTypes
 {
     public static bool TryFrom(ScalarType type, out ElementType elementType)
     {
