@@ -1,0 +1,38 @@
+namespace NeuralCompression.Codec.Container;
+
+/// <summary>A file that appears under its name only when it is whole: written beside it, flushed to the disk, renamed.</summary>
+internal sealed class AtomicFile : IDisposable
+{
+    private readonly string target;
+    private readonly string temporary;
+    private bool published;
+
+    internal AtomicFile(string path)
+    {
+        target = Path.GetFullPath(path);
+        Folder = Path.GetDirectoryName(target) ?? throw new ArgumentException("The path names no file.", nameof(path));
+        temporary = Path.Combine(Folder, $"{Path.GetFileName(target)}.{Path.GetRandomFileName()}.tmp");
+        Stream = new FileStream(temporary, FileMode.CreateNew, FileAccess.Write, FileShare.None, 1 << 16);
+    }
+
+    internal string Folder { get; }
+
+    internal FileStream Stream { get; }
+
+    /// <summary>Makes what was written the file of that name, replacing an older one.</summary>
+    internal void Publish()
+    {
+        Stream.Flush(flushToDisk: true);
+        Stream.Dispose();
+        File.Move(temporary, target, overwrite: true);
+        published = true;
+    }
+
+    public void Dispose()
+    {
+        if (published)
+            return;
+        Stream.Dispose();
+        File.Delete(temporary);
+    }
+}

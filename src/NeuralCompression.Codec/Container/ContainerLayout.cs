@@ -1,0 +1,43 @@
+namespace NeuralCompression.Codec.Container;
+
+/// <summary>The numbers of the file layout; a test compares them with docs/format.md.</summary>
+internal static class ContainerLayout
+{
+    /// <summary>Magic, version and flags; bytes.</summary>
+    internal const int HeaderBytes = 6;
+
+    internal const byte Version = 1;
+
+    /// <summary>Required-feature bit 0: every payload starts at a multiple of <see cref="Alignment"/>.</summary>
+    internal const byte AlignedFlag = 0x01;
+
+    /// <summary>Bits a later version may give a meaning a reader must know; this one knows bit 0.</summary>
+    internal const byte FeatureMask = 0x3F;
+
+    /// <summary>Bits that stay zero for ever.</summary>
+    internal const byte ReservedMask = 0xC0;
+
+    /// <summary>One cache line, and what AVX-512 loads like best; bytes.</summary>
+    internal const int Alignment = 64;
+
+    internal const int ChecksumBytes = 4;
+
+    /// <summary>Longest variable-length integer: 64 bits, 7 in each byte.</summary>
+    internal const int MaxVarIntBytes = 10;
+
+    /// <summary>Names longer than this the writer refuses, since readers with default limits do.</summary>
+    internal const int MaxNameBytes = 512;
+
+    // Grid kinds in a descriptor's first byte, bits 4 to 6. Bit 7 is reserved for a segment list.
+    internal const int GridNone = 0;
+    internal const int GridUniform32 = 1;
+    internal const int GridUniform64 = 2;
+    internal const int GridPerChannel = 3;
+    internal const int GridCodebook = 4;
+    internal const int AliasKind = 7;
+
+    /// <summary>No text starts with a byte above 0x7F that UTF-8 does not allow there; then "NCM".</summary>
+    internal static ReadOnlySpan<byte> Magic => [0x8F, (byte)'N', (byte)'C', (byte)'M'];
+
+    internal static long Align(long offset) => checked(offset + Alignment - 1) & -Alignment;
+}

@@ -1,0 +1,33 @@
+using Microsoft.Win32.SafeHandles;
+
+namespace NeuralCompression.Codec.Container;
+
+/// <summary>A file on disk, read at any offset from any thread without a lock.</summary>
+internal sealed class FileSource(string path) : PayloadSource
+{
+    private readonly SafeFileHandle handle = File.OpenHandle(path, FileMode.Open, FileAccess.Read, FileShare.Read | FileShare.Delete);
+
+    internal override long Length => RandomAccess.GetLength(handle);
+
+    internal override int Read(long offset, Span<byte> buffer)
+    {
+        int total = 0;
+        while (total < buffer.Length)
+        {
+            int read = RandomAccess.Read(handle, buffer[total..], offset + total);
+            if (read == 0)
+                break;
+            total += read;
+        }
+
+        return total;
+    }
+
+    internal override byte[]? ReadPayload(int tensor, long offset, long length)
+    {
+        byte[] payload = GC.AllocateUninitializedArray<byte>((int)length);
+        return Read(offset, payload) == payload.Length ? payload : null;
+    }
+
+    public override void Dispose() => handle.Dispose();
+}

@@ -1,0 +1,54 @@
+using System.Buffers;
+
+namespace NeuralCompression.Codec.Container;
+
+/// <summary>Holds payloads until the index in front of them is known: in memory at first, then in a temporary file.</summary>
+internal sealed class PayloadSpool(string folder) : IDisposable
+{
+    /// <summary>Small models never touch the disk; large ones take no more memory than this.</summary>
+    private const int MemoryBytes = 8 << 20;
+
+    private Stream stream = new MemoryStream();
+    private bool onDisk;
+
+    internal void Write(ReadOnlySpan<byte> payload)
+    {
+        if (!onDisk && stream.Length + payload.Length > MemoryBytes)
+        {
+            string path = Path.Combine(folder, Path.GetRandomFileName() + ".spool.tmp");
+            var file = new FileStream(path, FileMode.CreateNew, FileAccess.ReadWrite, FileShare.None, 1 << 16, FileOptions.DeleteOnClose);
+            stream.Position = 0;
+            stream.CopyTo(file);
+            stream.Dispose();
+            stream = file;
+            onDisk = true;
+        }
+
+        stream.Write(payload);
+    }
+
+    /// <summary>Starts reading from the first payload.</summary>
+    internal void Rewind() => stream.Position = 0;
+
+    /// <summary>Copies the next bytes to a stream.</summary>
+    internal void CopyTo(Stream destination, long count)
+    {
+        byte[] buffer = ArrayPool<byte>.Shared.Rent(1 << 16);
+        try
+        {
+            while (count > 0)
+            {
+                int part = (int)Math.Min(count, buffer.Length);
+                stream.ReadExactly(buffer, 0, part);
+                destination.Write(buffer, 0, part);
+                count -= part;
+            }
+        }
+        finally
+        {
+            ArrayPool<byte>.Shared.Return(buffer);
+        }
+    }
+
+    public void Dispose() => stream.Dispose();
+}

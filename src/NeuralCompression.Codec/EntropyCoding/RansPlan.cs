@@ -1,0 +1,77 @@
+namespace NeuralCompression.Codec.EntropyCoding;
+
+/// <summary>The encoder's choices for one text, made from its symbol counts alone with integers, so they are the same everywhere.</summary>
+internal sealed class RansPlan
+{
+    private RansPlan(FrequencyTable table, int rest, int mantissaBits, int laneCode, long payloadBytes)
+    {
+        Table = table;
+        RestSymbol = rest;
+        MantissaBits = mantissaBits;
+        LaneCode = laneCode;
+        EstimatedBytes = payloadBytes;
+    }
+
+    internal FrequencyTable Table { get; }
+
+    /// <summary>The symbol whose frequency is not written but follows from the others.</summary>
+    internal int RestSymbol { get; }
+
+    internal int MantissaBits { get; }
+
+    /// <summary>Index into <see cref="RansConstants.LaneCounts"/>.</summary>
+    internal int LaneCode { get; }
+
+    /// <summary>Parameters, table, states and words; bytes, right within a few bytes per lane.</summary>
+    internal long EstimatedBytes { get; }
+
+    /// <summary>Chooses precision, mantissa and lanes for the shortest stream; null when fewer than two symbols are present.</summary>
+    internal static RansPlan? Create(ReadOnlySpan<long> counts, int maxPrecisionBits)
+    {
+        Span<ushort> frequencies = stackalloc ushort[RansConstants.MaxAlphabet];
+        frequencies = frequencies[..counts.Length];
+        int rest = FrequencyNormalizer.MostFrequent(counts);
+        ushort[]? best = null;
+        UInt128 bestCost = UInt128.MaxValue;
+        long bestTableBits = 0;
+        UInt128 bestTextCost = 0;
+        int bestPrecision = 0;
+        int bestMantissa = 0;
+        for (int precision = RansConstants.MinPrecisionBits; precision <= maxPrecisionBits; precision++)
+        {
+            for (int mantissa = 0; mantissa <= FrequencyNormalizer.ExactMantissa; mantissa++)
+            {
+                if (!FrequencyNormalizer.TryNormalize(counts, precision, mantissa, frequencies))
+                    continue;
+                var writer = new BitWriter();
+                FrequencyTableCode.Write(writer, frequencies, rest, precision, mantissa);
+                UInt128 text = FrequencyTable.Cost(counts, frequencies, precision);
+                UInt128 cost = text + ((UInt128)(ulong)writer.BitCount << FixedPointLog2.FractionBits);
+                if (cost < bestCost)
+                {
+                    bestCost = cost;
+                    bestTextCost = text;
+                    bestTableBits = writer.BitCount;
+                    bestPrecision = precision;
+                    bestMantissa = mantissa;
+                    best = frequencies.ToArray();
+                }
+            }
+        }
+
+        if (best is null)
+            return null;
+        long textBytes = (long)(bestTextCost >> (FixedPointLog2.FractionBits + 3));
+        int laneCode = textBytes switch
+        {
+            < 256 => 0,
+            < 64 << 10 => 1,
+            < 128 << 10 => 2,
+            _ => 3,
+        };
+
+        // A state starts at 2^15 and ends near 2^23, so of its 4 stored bytes about one carries text.
+        long bytes = 1 + ((bestTableBits + 7) / 8) + textBytes + (3 * RansConstants.LaneCounts[laneCode]);
+        return new RansPlan(new FrequencyTable(best, bestPrecision), rest, bestMantissa, laneCode, bytes);
+    }
+}

@@ -1,0 +1,146 @@
+using System.Numerics;
+
+namespace NeuralCompression.Codec;
+
+/// <summary>Rounds weights to a uniform grid: the one place where that rule lives.</summary>
+/// <remarks>
+/// <para>|symbol| = ceil(|value / step| - 1/2), computed in the element type of the input, then given the sign of the value and clamped: the nearest level, midpoints towards zero.</para>
+/// <para>Source: design contract 0; docs/format.md, section 4.4.</para>
+/// </remarks>
+public static class UniformQuantizer
+{
+    /// <summary>Rounds float32 weights to 8-bit symbols.</summary>
+    /// <param name="values">Weights; shape <c>[...]</c>, weight units; infinities are clamped.</param>
+    /// <param name="step">Distance between two levels; weight units, finite and positive, cast to float32 once.</param>
+    /// <param name="minSymbol">The smallest symbol, dimensionless, range <c>[-128, maxSymbol]</c>.</param>
+    /// <param name="maxSymbol">The largest symbol, dimensionless, range <c>[minSymbol, 127]</c>.</param>
+    /// <param name="symbols">Receives the symbols; shape of <paramref name="values"/> or longer, dimensionless.</param>
+    /// <exception cref="ArgumentOutOfRangeException">The step or a limit is out of range.</exception>
+    /// <exception cref="ArgumentException"><paramref name="symbols"/> is too short, or a value is NaN (the message names its index).</exception>
+    /// <remarks>Source: design contract 0.</remarks>
+    public static void Quantize(ReadOnlySpan<float> values, double step, int minSymbol, int maxSymbol, Span<sbyte> symbols) =>
+        Run(values, CheckStep((float)step, step), minSymbol, maxSymbol, sbyte.MinValue, sbyte.MaxValue, symbols);
+
+    /// <summary>Rounds float32 weights to 16-bit symbols.</summary>
+    /// <inheritdoc cref="Quantize(ReadOnlySpan{float}, double, int, int, Span{sbyte})"/>
+    public static void Quantize(ReadOnlySpan<float> values, double step, int minSymbol, int maxSymbol, Span<short> symbols) =>
+        Run(values, CheckStep((float)step, step), minSymbol, maxSymbol, short.MinValue, short.MaxValue, symbols);
+
+    /// <summary>Rounds float64 weights to 8-bit symbols.</summary>
+    /// <inheritdoc cref="Quantize(ReadOnlySpan{float}, double, int, int, Span{sbyte})"/>
+    public static void Quantize(ReadOnlySpan<double> values, double step, int minSymbol, int maxSymbol, Span<sbyte> symbols) =>
+        Run(values, CheckStep(step, step), minSymbol, maxSymbol, sbyte.MinValue, sbyte.MaxValue, symbols);
+
+    /// <summary>Rounds float64 weights to 16-bit symbols.</summary>
+    /// <inheritdoc cref="Quantize(ReadOnlySpan{float}, double, int, int, Span{sbyte})"/>
+    public static void Quantize(ReadOnlySpan<double> values, double step, int minSymbol, int maxSymbol, Span<short> symbols) =>
+        Run(values, CheckStep(step, step), minSymbol, maxSymbol, short.MinValue, short.MaxValue, symbols);
+
+    /// <summary>Rounds float32 weights to symbols written as float32: multiply by the step for the value on the grid.</summary>
+    /// <param name="values">Weights; shape <c>[...]</c>, weight units; infinities are clamped.</param>
+    /// <param name="step">Distance between two levels; weight units, finite and positive.</param>
+    /// <param name="minSymbol">The smallest symbol, dimensionless, at most <paramref name="maxSymbol"/>.</param>
+    /// <param name="maxSymbol">The largest symbol, dimensionless.</param>
+    /// <param name="rounded">Receives the symbols; shape of <paramref name="values"/> or longer, dimensionless; never -0. May be <paramref name="values"/> itself.</param>
+    /// <exception cref="ArgumentOutOfRangeException">The step or a limit is out of range.</exception>
+    /// <exception cref="ArgumentException"><paramref name="rounded"/> is too short, or a value is NaN (the message names its index).</exception>
+    /// <remarks>Vectorised, with the bits of the scalar rule. Source: design contract 0.</remarks>
+    public static void Round(ReadOnlySpan<float> values, float step, int minSymbol, int maxSymbol, Span<float> rounded)
+    {
+        CheckStep(step, step);
+        CheckLimits(minSymbol, maxSymbol, short.MinValue, short.MaxValue);
+        CheckRoom(values.Length, rounded.Length, nameof(rounded));
+        int i = 0;
+        if (Vector.IsHardwareAccelerated)
+        {
+            var stepVector = new Vector<float>(step);
+            var min = new Vector<float>(minSymbol);
+            var max = new Vector<float>(maxSymbol);
+            var half = new Vector<float>(0.5f);
+            for (; i <= values.Length - Vector<float>.Count; i += Vector<float>.Count)
+            {
+                var value = new Vector<float>(values[i..]);
+                if (!Vector.EqualsAll(value, value))
+                    break;
+                Vector<float> level = Vector.Ceiling(Vector.Abs(value / stepVector) - half);
+                level = Vector.ConditionalSelect(Vector.LessThan(value, Vector<float>.Zero), -level, level);
+                (Vector.Min(Vector.Max(level, min), max) + Vector<float>.Zero).CopyTo(rounded[i..]);
+            }
+        }
+
+        for (; i < values.Length; i++)
+            rounded[i] = Level(values[i], step, minSymbol, maxSymbol, i);
+    }
+
+    /// <summary>Rounds float64 weights to symbols written as float64: multiply by the step for the value on the grid.</summary>
+    /// <inheritdoc cref="Round(ReadOnlySpan{float}, float, int, int, Span{float})"/>
+    public static void Round(ReadOnlySpan<double> values, double step, int minSymbol, int maxSymbol, Span<double> rounded)
+    {
+        CheckStep(step, step);
+        CheckLimits(minSymbol, maxSymbol, short.MinValue, short.MaxValue);
+        CheckRoom(values.Length, rounded.Length, nameof(rounded));
+        int i = 0;
+        if (Vector.IsHardwareAccelerated)
+        {
+            var stepVector = new Vector<double>(step);
+            var min = new Vector<double>(minSymbol);
+            var max = new Vector<double>(maxSymbol);
+            var half = new Vector<double>(0.5);
+            for (; i <= values.Length - Vector<double>.Count; i += Vector<double>.Count)
+            {
+                var value = new Vector<double>(values[i..]);
+                if (!Vector.EqualsAll(value, value))
+                    break;
+                Vector<double> level = Vector.Ceiling(Vector.Abs(value / stepVector) - half);
+                level = Vector.ConditionalSelect(Vector.LessThan(value, Vector<double>.Zero), -level, level);
+                (Vector.Min(Vector.Max(level, min), max) + Vector<double>.Zero).CopyTo(rounded[i..]);
+            }
+        }
+
+        for (; i < values.Length; i++)
+            rounded[i] = Level(values[i], step, minSymbol, maxSymbol, i);
+    }
+
+    /// <summary>The rule itself, one value.</summary>
+    internal static T Level<T>(T value, T step, int minSymbol, int maxSymbol, int index, string values = "values")
+        where T : struct, IBinaryFloatingPointIeee754<T>
+    {
+        if (T.IsNaN(value))
+            throw new ArgumentException(FormattableString.Invariant($"Value {index} is NaN."), nameof(values));
+        T level = T.Ceiling(T.Abs(value / step) - T.CreateTruncating(0.5));
+        if (value < T.Zero)
+            level = -level;
+        level = T.Min(T.Max(level, T.CreateTruncating(minSymbol)), T.CreateTruncating(maxSymbol));
+        return level + T.Zero;
+    }
+
+    private static void Run<T, TSymbol>(ReadOnlySpan<T> values, T step, int minSymbol, int maxSymbol, int lowest, int highest, Span<TSymbol> symbols)
+        where T : struct, IBinaryFloatingPointIeee754<T>
+        where TSymbol : struct, IBinaryInteger<TSymbol>
+    {
+        CheckLimits(minSymbol, maxSymbol, lowest, highest);
+        CheckRoom(values.Length, symbols.Length, nameof(symbols));
+        for (int i = 0; i < values.Length; i++)
+            symbols[i] = TSymbol.CreateTruncating(Level(values[i], step, minSymbol, maxSymbol, i));
+    }
+
+    private static T CheckStep<T>(T cast, double step)
+        where T : struct, IBinaryFloatingPointIeee754<T> =>
+        T.IsFinite(cast) && cast > T.Zero
+            ? cast
+            : throw new ArgumentOutOfRangeException(nameof(step), step, "A step size must be finite and greater than zero in the element type of the values.");
+
+    private static void CheckLimits(int minSymbol, int maxSymbol, int lowest, int highest)
+    {
+        if (minSymbol < lowest || minSymbol > maxSymbol)
+            throw new ArgumentOutOfRangeException(nameof(minSymbol), minSymbol, FormattableString.Invariant($"The smallest symbol must lie between {lowest} and the largest."));
+        if (maxSymbol > highest)
+            throw new ArgumentOutOfRangeException(nameof(maxSymbol), maxSymbol, FormattableString.Invariant($"The largest symbol must be at most {highest}."));
+    }
+
+    private static void CheckRoom(int needed, int room, string parameter)
+    {
+        if (room < needed)
+            throw new ArgumentException(FormattableString.Invariant($"There is room for {room} symbols but there are {needed} values."), parameter);
+    }
+}

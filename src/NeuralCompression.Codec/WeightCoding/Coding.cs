@@ -1,0 +1,17 @@
+namespace NeuralCompression.Codec.WeightCoding;
+
+/// <summary>The coding ids of the file. Source: docs/format.md, section 5.</summary>
+internal enum Coding : byte
+{
+    /// <summary>Elements or symbols as they are.</summary>
+    Raw = 0,
+
+    /// <summary>All elements or symbols are equal.</summary>
+    Constant = 1,
+
+    /// <summary>Symbols by rANS with one static table.</summary>
+    StaticRans = 2,
+
+    /// <summary>Elements cut into byte planes, each coded on its own.</summary>
+    BytePlanes = 3,
+}

@@ -1,0 +1,15 @@
+namespace NeuralCompression.Codec.WeightCoding;
+
+internal static class CodingNames
+{
+    /// <summary>How many codings format version 1 knows.</summary>
+    internal const int Count = 4;
+
+    internal static string Name(this Coding coding) => coding switch
+    {
+        Coding.Raw => "raw",
+        Coding.Constant => "constant",
+        Coding.StaticRans => "static-rans",
+        _ => "byte-planes",
+    };
+}

@@ -1,0 +1,57 @@
+using System.Buffers.Binary;
+using System.Numerics;
+
+namespace NeuralCompression.Codec.WeightCoding;
+
+/// <summary>Converts between little-endian element bytes and numbers.</summary>
+internal static class ElementBytes
+{
+    /// <summary>Widens or rounds every element to a floating-point number; a truth value becomes 0 or 1.</summary>
+    internal static void Read<T>(ReadOnlySpan<byte> bytes, ElementType type, Span<T> values)
+        where T : struct, IBinaryFloatingPointIeee754<T>
+    {
+        int size = type.Size();
+        for (int i = 0; i < values.Length; i++)
+        {
+            ReadOnlySpan<byte> element = bytes.Slice(i * size, size);
+            values[i] = type switch
+            {
+                ElementType.Float32 => T.CreateTruncating(BinaryPrimitives.ReadSingleLittleEndian(element)),
+                ElementType.Float16 => T.CreateTruncating(BinaryPrimitives.ReadHalfLittleEndian(element)),
+                ElementType.BFloat16 => T.CreateTruncating(BFloat16Bits.ToSingle(BinaryPrimitives.ReadUInt16LittleEndian(element))),
+                ElementType.Float64 => T.CreateTruncating(BinaryPrimitives.ReadDoubleLittleEndian(element)),
+                ElementType.Int8 => T.CreateTruncating((sbyte)element[0]),
+                ElementType.UInt8 => T.CreateTruncating(element[0]),
+                ElementType.Int16 => T.CreateTruncating(BinaryPrimitives.ReadInt16LittleEndian(element)),
+                ElementType.Int32 => T.CreateTruncating(BinaryPrimitives.ReadInt32LittleEndian(element)),
+                ElementType.Int64 => T.CreateTruncating(BinaryPrimitives.ReadInt64LittleEndian(element)),
+                _ => element[0] != 0 ? T.One : T.Zero,
+            };
+        }
+    }
+
+    /// <summary>Writes numbers that are already values of the element type.</summary>
+    internal static void Write(ReadOnlySpan<double> values, ElementType type, Span<byte> bytes)
+    {
+        int size = type.Size();
+        for (int i = 0; i < values.Length; i++)
+        {
+            Span<byte> element = bytes.Slice(i * size, size);
+            switch (type)
+            {
+                case ElementType.Float32:
+                    BinaryPrimitives.WriteSingleLittleEndian(element, (float)values[i]);
+                    break;
+                case ElementType.Float16:
+                    BinaryPrimitives.WriteHalfLittleEndian(element, (Half)values[i]);
+                    break;
+                case ElementType.BFloat16:
+                    BinaryPrimitives.WriteUInt16LittleEndian(element, BFloat16Bits.FromSingle((float)values[i]));
+                    break;
+                default:
+                    BinaryPrimitives.WriteDoubleLittleEndian(element, values[i]);
+                    break;
+            }
+        }
+    }
+}

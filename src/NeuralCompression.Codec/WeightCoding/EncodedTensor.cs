@@ -1,0 +1,4 @@
+namespace NeuralCompression.Codec.WeightCoding;
+
+/// <summary>The payload of one tensor and how it was coded.</summary>
+internal readonly record struct EncodedTensor(Coding Coding, byte[] Payload);

@@ -1,0 +1,183 @@
+using System.Buffers;
+using System.Buffers.Binary;
+using System.IO.Compression;
+using System.Numerics;
+using NeuralCompression.Codec.EntropyCoding;
+
+namespace NeuralCompression.Codec.WeightCoding;
+
+/// <summary>Codes the symbols of a quantised tensor. Source: docs/format.md, section 5.</summary>
+internal static class SymbolCoder
+{
+    /// <summary>Bytes of the raw form.</summary>
+    internal static long RawLength(long length, int min, int max) => SymbolRange.IsNarrow(min, max) ? length : length * sizeof(short);
+
+    /// <summary>Codes symbols in every way the level allows and keeps the shortest.</summary>
+    internal static EncodedTensor Encode<T>(ReadOnlySpan<T> symbols, int min, int max, CompressionLevel level)
+        where T : struct, IBinaryInteger<T>
+    {
+        if (min == max)
+            return new(Coding.Constant, []);
+        if (level != CompressionLevel.NoCompression)
+        {
+            byte[]? coded = EncodeRans(symbols, min, max, level);
+            if (coded is not null && coded.Length < RawLength(symbols.Length, min, max))
+                return new(Coding.StaticRans, coded);
+        }
+
+        return new(Coding.Raw, EncodeRaw(symbols, min, max));
+    }
+
+    /// <summary>Counts of the tokens the coder would see; <paramref name="bypassBits"/> is what goes around it.</summary>
+    internal static long[] CountTokens<T>(ReadOnlySpan<T> symbols, int min, int max, out long bypassBits)
+        where T : struct, IBinaryInteger<T>
+    {
+        bypassBits = 0;
+        if (max - min < RansConstants.MaxAlphabet)
+        {
+            var counts = new long[max - min + 1];
+            foreach (T symbol in symbols)
+                counts[int.CreateTruncating(symbol) - min]++;
+            return counts;
+        }
+
+        var wide = new long[WideTokens.Count];
+        foreach (T symbol in symbols)
+        {
+            wide[WideTokens.Split(int.CreateTruncating(symbol), out _, out int bits)]++;
+            bypassBits += bits;
+        }
+
+        return wide;
+    }
+
+    /// <summary>The finest table a level may use.</summary>
+    internal static int MaxPrecision(CompressionLevel level) => level == CompressionLevel.SmallestSize ? RansConstants.MaxPrecisionBits : 12;
+
+    /// <summary>Decodes a payload whose length the index reader has checked against the coding.</summary>
+    internal static void Decode<T>(Coding coding, ReadOnlySpan<byte> payload, int min, int max, Span<T> symbols)
+        where T : struct, IBinaryInteger<T>
+    {
+        switch (coding)
+        {
+            case Coding.Constant:
+                symbols.Fill(T.CreateTruncating(min));
+                break;
+            case Coding.Raw:
+                DecodeRaw(payload, min, max, symbols);
+                break;
+            default:
+                DecodeRans(payload, min, max, symbols);
+                break;
+        }
+    }
+
+    private static byte[] EncodeRaw<T>(ReadOnlySpan<T> symbols, int min, int max)
+        where T : struct, IBinaryInteger<T>
+    {
+        var payload = new byte[RawLength(symbols.Length, min, max)];
+        if (SymbolRange.IsNarrow(min, max))
+        {
+            for (int i = 0; i < symbols.Length; i++)
+                payload[i] = (byte)int.CreateTruncating(symbols[i]);
+        }
+        else
+        {
+            for (int i = 0; i < symbols.Length; i++)
+                BinaryPrimitives.WriteInt16LittleEndian(payload.AsSpan(i * sizeof(short)), (short)int.CreateTruncating(symbols[i]));
+        }
+
+        return payload;
+    }
+
+    private static void DecodeRaw<T>(ReadOnlySpan<byte> payload, int min, int max, Span<T> symbols)
+        where T : struct, IBinaryInteger<T>
+    {
+        bool narrow = SymbolRange.IsNarrow(min, max);
+        for (int i = 0; i < symbols.Length; i++)
+        {
+            int symbol = narrow ? (sbyte)payload[i] : BinaryPrimitives.ReadInt16LittleEndian(payload[(i * sizeof(short))..]);
+            if (symbol < min || symbol > max)
+                Invalid.Throw(ContainerError.SymbolValue, "A symbol lies outside the range its index entry declares.");
+            symbols[i] = T.CreateTruncating(symbol);
+        }
+    }
+
+    private static byte[]? EncodeRans<T>(ReadOnlySpan<T> symbols, int min, int max, CompressionLevel level)
+        where T : struct, IBinaryInteger<T>
+    {
+        long[] counts = CountTokens(symbols, min, max, out long bypassBits);
+        int alphabet = Array.FindLastIndex(counts, count => count > 0) + 1;
+        int first = Array.FindIndex(counts, count => count > 0);
+        RansPlan? plan = RansPlan.Create(counts.AsSpan(first, alphabet - first), MaxPrecision(level));
+        if (plan is null || plan.EstimatedBytes + (bypassBits / 8) > RawLength(symbols.Length, min, max) + 64)
+            return null;
+
+        byte[] tokens = ArrayPool<byte>.Shared.Rent(symbols.Length);
+        try
+        {
+            Span<byte> used = tokens.AsSpan(0, symbols.Length);
+            if (max - min < RansConstants.MaxAlphabet)
+            {
+                for (int i = 0; i < used.Length; i++)
+                    used[i] = (byte)(int.CreateTruncating(symbols[i]) - min);
+                return RansEncoder.Encode(used, plan);
+            }
+
+            var bypass = new BitWriter();
+            for (int i = 0; i < used.Length; i++)
+            {
+                used[i] = (byte)(WideTokens.Split(int.CreateTruncating(symbols[i]), out uint bits, out int count) - first);
+                bypass.Write(bits, count);
+            }
+
+            return [(byte)first, (byte)(alphabet - first - 1), .. RansEncoder.Encode(used, plan), .. bypass.ToArray()];
+        }
+        finally
+        {
+            ArrayPool<byte>.Shared.Return(tokens);
+        }
+    }
+
+    private static void DecodeRans<T>(ReadOnlySpan<byte> payload, int min, int max, Span<T> symbols)
+        where T : struct, IBinaryInteger<T>
+    {
+        byte[] tokens = ArrayPool<byte>.Shared.Rent(symbols.Length);
+        try
+        {
+            Span<byte> used = tokens.AsSpan(0, symbols.Length);
+            if (max - min < RansConstants.MaxAlphabet)
+            {
+                int read = RansDecoder.Decode(payload, max - min + 1, 0, used);
+                if (read != payload.Length)
+                    Invalid.Throw(ContainerError.EntropyStream, "The entropy-coded data goes on after the last symbol.");
+                for (int i = 0; i < used.Length; i++)
+                    symbols[i] = T.CreateTruncating(used[i] + min);
+                return;
+            }
+
+            if (payload.Length < 2)
+                Invalid.Throw(ContainerError.FrequencyTable, "The token range is missing.");
+            int first = payload[0];
+            int alphabet = payload[1] + 1;
+            if (first + alphabet > WideTokens.Count)
+                Invalid.Throw(ContainerError.FrequencyTable, "The token range is out of bounds.");
+            int position = 2 + RansDecoder.Decode(payload[2..], alphabet, (byte)first, used);
+            var bypass = new BitReader(payload[position..], ContainerError.EntropyStream);
+            for (int i = 0; i < used.Length; i++)
+            {
+                int symbol = WideTokens.Join(used[i], bypass.Read(WideTokens.BypassBits(used[i])));
+                if (symbol < min || symbol > max)
+                    Invalid.Throw(ContainerError.SymbolValue, "A symbol lies outside the range its index entry declares.");
+                symbols[i] = T.CreateTruncating(symbol);
+            }
+
+            if (position + bypass.Finish() != payload.Length)
+                Invalid.Throw(ContainerError.EntropyStream, "The bypass bits go on after the last symbol.");
+        }
+        finally
+        {
+            ArrayPool<byte>.Shared.Return(tokens);
+        }
+    }
+}
