@@ -45,6 +45,9 @@ internal static class Training
                 session.Step(optimizer);
                 progress.StepDone();
             }
+
+            // Measured as it would be read from a file; the next BeginStep goes back to the weights in training.
+            session.Quantize();
             report(new EpochReport(
                 epoch, lossSum / progress.StepsPerEpoch, Evaluation.ErrorPercent(network, data.Validation),
                 session.Sparsity, session.EstimateBytes()));
