@@ -16,6 +16,9 @@ internal static class Plot
     private const int Width = 1600, Height = 1050;
     private const int Bins = 80;
 
+    // Where histograms begin, as a power of ten: below one, so that a single weight is still seen.
+    private const double Floor = -0.2;
+
     private static readonly string FontName = FindFont();
 
     private static readonly ScottPlot.Color Ink = ScottPlot.Color.FromHex("#1f2933");
@@ -46,7 +49,7 @@ internal static class Plot
 
         // The lower row has two pictures, the upper one as many as there are layers; twice that many columns fit both.
         for (int i = 0; i < layers.Count; i++)
-            Add(Histogram(layers[i], withLegend: i == 0), new GridCell(0, i, 2, layers.Count));
+            Add(Histogram(layers[i], withLegend: i == layers.Count - 1), new GridCell(0, i, 2, layers.Count));
         Add(SizeOverEpochs(training, freezeEpoch, originalBytes, fileBytes), new GridCell(1, 0, 2, 2));
         Add(ErrorOverEpochs(training, freezeEpoch, teacherError), new GridCell(1, 1, 2, 2));
 
@@ -88,7 +91,8 @@ internal static class Plot
         var beforeBars = plot.Add.Bars(before.Select(bin => new Bar
         {
             Position = (bin.Key + 0.5) * binWidth,
-            Value = LogCount(bin.Value),
+            Value = Math.Log10(bin.Value),
+            ValueBase = Floor,
             Size = binWidth,
             FillColor = BeforeColor,
             LineWidth = 0,
@@ -97,7 +101,8 @@ internal static class Plot
         var afterBars = plot.Add.Bars(after.Select(level => new Bar
         {
             Position = level.Key,
-            Value = LogCount(level.Value),
+            Value = Math.Log10(level.Value),
+            ValueBase = Floor,
             Size = binWidth * 0.9,
             FillColor = AfterColor,
             LineWidth = 0,
@@ -107,7 +112,7 @@ internal static class Plot
         afterBars.ValueLabelStyle.ForeColor = AfterColor;
 
         UseLogTicks(plot.Axes.Left, stepsPerDecade: [1]);
-        plot.Axes.SetLimits(-limit, limit, 0, LogCount(layer.After.Length) + 0.9);
+        plot.Axes.SetLimits(-limit, limit, Floor, Math.Log10(layer.After.Length) + 0.9);
         if (withLegend)
         {
             beforeBars.LegendText = "before, float32";
@@ -115,9 +120,6 @@ internal static class Plot
             plot.ShowLegend(Alignment.UpperRight);
         }
         return plot;
-
-        // Half a step above the axis, so that a single weight is still seen.
-        static double LogCount(int count) => Math.Log10(count) + 0.15;
     }
 
     private static ScottPlot.Plot SizeOverEpochs(IReadOnlyList<EpochReport> training, double freezeEpoch, long originalBytes, long fileBytes)
@@ -132,7 +134,7 @@ internal static class Plot
         double file = Math.Log10(fileBytes);
         AddLevel(plot, file, "the file");
         double top = Math.Max(sizes.Max(), file), bottom = Math.Min(sizes.Min(), file);
-        Finish(plot, training.Count, freezeEpoch, bottom - 0.1 * (top - bottom) - 0.05, top + 0.15 * (top - bottom) + 0.05);
+        Finish(plot, training.Count, freezeEpoch, bottom - 0.15 * (top - bottom) - 0.05, top + 0.15 * (top - bottom) + 0.05);
         UseLogTicks(plot.Axes.Left, stepsPerDecade: [1, 2, 5]);
         return plot;
     }
@@ -169,8 +171,9 @@ internal static class Plot
         var label = plot.Add.Text(text, 1, value);
         label.LabelFontSize = 16;
         label.LabelFontColor = AfterColor;
-        label.LabelAlignment = Alignment.LowerLeft;
+        label.LabelAlignment = Alignment.UpperLeft;
         label.OffsetX = 8;
+        label.OffsetY = 4;
     }
 
     private static void Finish(ScottPlot.Plot plot, int epochs, double freezeEpoch, double bottom, double top)

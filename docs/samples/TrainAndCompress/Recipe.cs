@@ -12,6 +12,11 @@ internal sealed record Recipe(int TeacherEpochs, double InputDropout, Schedule S
         double lambda = options.Uses("loss") ? isSmall ? 3e-4 : 5e-4 : 0;
         double noise = options.Uses("noise") ? 1 : 0;
 
+        // Without the initializer the network starts where torch put it, with the largest weight of each layer at the limit.
+        var initialization = options.Uses("initializer")
+            ? new InitializationOptions { Start = StartingPoint.SeedWeights, SeedQuantile = 0.998 }
+            : new InitializationOptions { Start = StartingPoint.SeedWeights, SeedReach = 0.999 };
+
         return new Recipe(
             // A short trial run has a short teacher too.
             TeacherEpochs: Math.Min(isSmall ? 12 : 5, options.Epochs),
@@ -25,7 +30,7 @@ internal sealed record Recipe(int TeacherEpochs, double InputDropout, Schedule S
                 Mapping = options.Uses("mapping") ? MappingKind.Clamp : MappingKind.Identity,
                 Loss = { Lambda = lambda, Mode = LossMode.Proximal, Weighting = LossWeighting.Rate, Growth = LossGrowth.ShrinkOnly },
                 Noise = { Seed = (ulong)options.Seed, Target = NoiseTarget.NonZeroWeights },
-                Initialization = { Start = StartingPoint.SeedWeights, SeedQuantile = options.Uses("initializer") ? 0.998 : 1 },
+                Initialization = initialization,
             });
     }
 
