@@ -185,6 +185,7 @@ internal static class Plot
         label.LabelAlignment = Alignment.UpperRight;
         label.OffsetX = -6;
         label.OffsetY = 4;
+        plot.Axes.Bottom.TickGenerator = new NumericAutomatic { IntegerTicksOnly = true };
         plot.Axes.SetLimits(1, Math.Max(2, epochs), bottom, top);
     }
 
