@@ -371,11 +371,7 @@ public sealed class CompressionSession : IDisposable
     {
         ArgumentException.ThrowIfNullOrEmpty(path);
         ThrowIfUnusable();
-        foreach (var other in _others)
-        {
-            other.Forget();
-        }
-
+        LeaveQuantized();
         (_draws, _steps) = SessionState.Load(path, this, _model, _options, _weights);
         _hasGradients = false;
     }
@@ -474,6 +470,7 @@ public sealed class CompressionSession : IDisposable
 
         var groups = GroupsOf(optimizer);
         ThrowIfChanged();
+        LeaveQuantized();
         if (_options.Loss.Mode == LossMode.Proximal)
         {
             foreach (var weight in _weights)
@@ -561,6 +558,11 @@ public sealed class CompressionSession : IDisposable
                 throw new InvalidOperationException(
                     $"'{weight.Name}' was changed behind the session's back (an optimizer over model.parameters(), load_state_dict, or an initialiser); train session.Parameters(), or make a new session from the new weights.");
             }
+        }
+
+        if (_others.Exists(o => !o.IsUntouched()))
+        {
+            throw new InvalidOperationException("A bias or norm was changed after Quantize; call Quantize again when the network is final.");
         }
     }
 

@@ -121,4 +121,14 @@ internal static class WeightQuantization
 
         destination.copy_(values);
     }
+
+    /// <summary>Whether a tensor holds exactly those values.</summary>
+    public static bool Holds(Tensor tensor, QuantizedTensor quantized)
+    {
+        using var scope = NewDisposeScope();
+        using var _ = no_grad();
+        var expected = empty_like(tensor, requires_grad: false);
+        WriteTo(quantized, expected);
+        return tensor.detach().eq(expected).all().item<bool>();
+    }
 }

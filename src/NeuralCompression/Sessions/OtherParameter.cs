@@ -29,23 +29,23 @@ internal sealed class OtherParameter(Parameter parameter) : IDisposable
         }
     }
 
+    /// <summary>Whether it still holds what <see cref="Quantize"/> wrote, if that was the last thing written.</summary>
+    public bool IsUntouched() => Quantized is null || WeightQuantization.Holds(Parameter, Quantized);
+
     public void LeaveQuantized()
     {
         if (Quantized is not null)
         {
             using var _ = no_grad();
             Parameter.copy_(_exact!);
-            Forget();
+            Dispose();
         }
     }
 
-    /// <summary>Gives up the trained values, because others are about to be loaded.</summary>
-    public void Forget()
+    public void Dispose()
     {
         Quantized = null;
         _exact?.Dispose();
         _exact = null;
     }
-
-    public void Dispose() => Forget();
 }

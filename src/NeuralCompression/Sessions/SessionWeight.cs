@@ -18,7 +18,7 @@ internal abstract class SessionWeight : IDisposable
     private const double SurvivorMargin = 1e-3;
 
     private readonly ScalarType _parameterType;
-    private readonly string _device;
+    private readonly (TorchSharp.DeviceType, int) _device;
 
     protected SessionWeight(string name, int index, Parameter parameter, InitializedWeights start, WeightMapping mapping, CompressionOptions options)
     {
@@ -29,7 +29,7 @@ internal abstract class SessionWeight : IDisposable
         Quantization = options.Quantization;
         ClippedFraction = start.ClippedFraction;
         _parameterType = parameter.dtype;
-        _device = parameter.device.ToString();
+        _device = (parameter.device_type, parameter.device_index);
         Gain = start.Gain;
         IsDirect = mapping.Kind == MappingKind.Identity && !options.TrainGains && start.Raw.dtype == parameter.dtype;
         if (IsDirect)
@@ -105,7 +105,7 @@ internal abstract class SessionWeight : IDisposable
     }
 
     /// <summary>Whether the module still has this parameter, on the same device and of the same type.</summary>
-    public bool IsInPlace => !Parameter.IsInvalid && Parameter.dtype == _parameterType && Parameter.device.ToString() == _device;
+    public bool IsInPlace => !Parameter.IsInvalid && Parameter.dtype == _parameterType && (Parameter.device_type, Parameter.device_index) == _device;
 
     /// <summary>Recomputes <see cref="Mapped"/> from θ; false if it came out different from before.</summary>
     public abstract bool Remap();
@@ -141,19 +141,9 @@ internal abstract class SessionWeight : IDisposable
     public abstract void Constrain();
 
     /// <summary>Whether the parameter holds what the session wrote last.</summary>
-    public bool IsUntouched()
-    {
-        if (Quantized is null)
-        {
-            return IsDirect || HoldsEffectiveWeights();
-        }
-
-        using var scope = NewDisposeScope();
-        using var _ = no_grad();
-        var expected = empty_like(Parameter, requires_grad: false);
-        WeightQuantization.WriteTo(Quantized, expected);
-        return Parameter.detach().eq(expected).all().item<bool>();
-    }
+    public bool IsUntouched() =>
+        Quantized is not null ? WeightQuantization.Holds(Parameter, Quantized)
+        : IsDirect || HoldsEffectiveWeights();
 
     public void ReadGain()
     {
