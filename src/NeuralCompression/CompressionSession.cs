@@ -468,7 +468,7 @@ public sealed class CompressionSession : IDisposable
             throw new InvalidOperationException("There are no gradients: open a step with BeginStep and call backward inside it before Step.");
         }
 
-        var groups = GroupsOf(optimizer);
+        var learningRates = LearningRatesOf(optimizer);
         ThrowIfChanged();
         LeaveQuantized();
         if (_options.Loss.Mode == LossMode.Proximal)
@@ -489,11 +489,11 @@ public sealed class CompressionSession : IDisposable
         {
             _inClosure = false;
             _hasGradients = false;
-            FollowTheta(groups);
+            FollowTheta(learningRates);
         }
     }
 
-    private void FollowTheta(Dictionary<IntPtr, ParamGroup> groups)
+    private void FollowTheta(Dictionary<nint, double> learningRates)
     {
         _steps++;
         foreach (var weight in _weights)
@@ -502,7 +502,7 @@ public sealed class CompressionSession : IDisposable
             if (_options.Loss.Mode == LossMode.Proximal)
             {
                 double biasCorrection = 1 - Math.Pow(ProximalSettings.Beta2, _steps);
-                weight.ProximalStep(new ProximalSettings(_options.Loss, Lambda, groups[weight.Theta.Handle].LearningRate, biasCorrection));
+                weight.ProximalStep(new ProximalSettings(_options.Loss, Lambda, learningRates[TensorMemory.Identity(weight.Theta)], biasCorrection));
             }
 
             weight.Constrain();
@@ -511,27 +511,40 @@ public sealed class CompressionSession : IDisposable
         }
     }
 
-    private Dictionary<IntPtr, ParamGroup> GroupsOf(optim.Optimizer optimizer)
+    // Learning rate of every parameter of the optimizer. By identity, since a native optimizer has wrappers of its own.
+    private Dictionary<nint, double> LearningRatesOf(optim.Optimizer optimizer)
     {
-        var groups = new Dictionary<IntPtr, ParamGroup>();
-        foreach (var group in optimizer.ParamGroups.OfType<ParamGroup>())
+        var rates = new Dictionary<nint, double>();
+        if (optimizer is OptimizerHelper)
         {
-            foreach (var parameter in group.Parameters)
+            foreach (var group in optimizer.ParamGroups.OfType<ParamGroup>())
             {
-                groups[parameter.Handle] = group;
+                foreach (var parameter in group.Parameters)
+                {
+                    rates[TensorMemory.Identity(parameter)] = group.LearningRate;
+                }
+            }
+        }
+        else
+        {
+            // LBFGS is native. The list in its group would wrap the same native tensors anew at every enumeration and free them as often; this one is ours.
+            foreach (var parameter in optimizer.parameters().ToList())
+            {
+                rates[TensorMemory.Identity(parameter)] = optimizer.ParamGroups.First().LearningRate;
+                parameter.Dispose();
             }
         }
 
         foreach (var parameter in Parameters())
         {
-            if (!groups.ContainsKey(parameter.Handle))
+            if (!rates.ContainsKey(TensorMemory.Identity(parameter)))
             {
                 throw new InvalidOperationException(
                     "The optimizer lacks parameters of the session; make it from session.Parameters(), not from model.parameters().");
             }
         }
 
-        return groups;
+        return rates;
     }
 
     private void ThrowIfUnusable()

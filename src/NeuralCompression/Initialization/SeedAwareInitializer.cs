@@ -102,7 +102,7 @@ public sealed class SeedAwareInitializer
     /// Raw parameters and gain with g · m(θ) equal to the weights within rounding, but for the clipped fraction; float64 for float64 weights, else float32; the caller owns them. An all-zero tensor has gain 1.
     /// </returns>
     /// <exception cref="ArgumentNullException"><paramref name="weights"/> is null.</exception>
-    /// <exception cref="ArgumentException">A weight is NaN or infinite, or lies on a side where the range has no room (a negative weight with a lower limit of 0).</exception>
+    /// <exception cref="ArgumentException">A weight is NaN or infinite, or lies on a side where the range has no room (a negative weight with a lower limit of 0); or, with a seed quantile of 1, no gain brings all weights into the non-saturated region.</exception>
     public InitializedWeights FromSeed(Tensor weights)
     {
         ArgumentNullException.ThrowIfNull(weights);
@@ -119,13 +119,22 @@ public sealed class SeedAwareInitializer
         var mapped = wide.div(gain);
         double lowest = _mapping.Map(_region.Lower);
         double highest = _mapping.Map(_region.Upper);
-        var outside = mapped.lt(lowest).logical_or(mapped.gt(highest));
-        long clipped = outside.sum().item<long>();
+        // Where the reach ends exactly at the region's edge, rounding may put a weight a hair beyond it.
+        double rounding = 1e-12 * (_limits.Upper - _limits.Lower);
+        long clipped = mapped.lt(lowest - rounding).logical_or(mapped.gt(highest + rounding)).sum().item<long>();
+        if (clipped > 0 && _options.SeedQuantile == 1)
+        {
+            throw new ArgumentException(string.Create(
+                CultureInfo.InvariantCulture,
+                $"{clipped} seed weights lie outside the non-saturated part [{lowest:G4}, {highest:G4}] of {_mapping}, whatever the gain: zero is near a limit there. Use MappingKind.Clamp, widen the limits, or start at random."), nameof(weights));
+        }
 
         // At the region's edges the raw value is known; the inverse there may not exist (clamp).
-        var inside = mapped.where(outside.logical_not(), zeros_like(mapped).add(_mapping.Map(Center())));
+        var above = mapped.gt(lowest);
+        var below = mapped.lt(highest);
+        var inside = mapped.where(above.logical_and(below), zeros_like(mapped).add(_mapping.Map(Center())));
         var raw = _mapping.Inverse(inside);
-        raw = raw.where(mapped.ge(lowest), full_like(raw, _region.Lower)).where(mapped.le(highest), full_like(raw, _region.Upper));
+        raw = raw.where(above, full_like(raw, _region.Lower)).where(below, full_like(raw, _region.Upper));
         double fraction = wide.numel() == 0 ? 0 : (double)clipped / wide.numel();
         return new InitializedWeights(raw.to(type).clone().DetachFromDisposeScope(), gain, fraction);
     }

@@ -12,20 +12,28 @@ internal sealed class TruncatedNormal(double lower, double upper, double center)
     // Beyond this multiple of the interval's width the density is flat to 1e-6.
     private const double FlatSigma = 1000;
 
+    // Smallest σ looked for, as a multiple of the interval's width; far below any useful occupancy.
+    private const double SmallestSigma = 1e-9;
+
+    private const double CutSigmas = 10;
+
     /// <summary>Largest standard deviation of m(θ) that the interval allows: that of a uniform θ.</summary>
     public double LargestMappedSpread(WeightMapping mapping) => MappedSpread(mapping, FlatSigma * (upper - lower));
 
     /// <summary>Standard deviation of m(θ) for a given σ.</summary>
     public double MappedSpread(WeightMapping mapping, double sigma)
     {
+        // Only where the density is not negligible (exp(-50)), so that a small sigma is resolved as well as a large one.
+        double from = Math.Max(lower, center - (CutSigmas * sigma));
+        double width = (Math.Min(upper, center + (CutSigmas * sigma)) - from) / Pieces;
+        double middle = mapping.Map(center);
         double mass = 0, mean = 0, square = 0;
-        double width = (upper - lower) / Pieces;
         for (int i = 0; i <= Pieces; i++)
         {
-            double theta = lower + (i * width);
+            double theta = from + (i * width);
             double z = (theta - center) / sigma;
             double weight = Math.Exp(-0.5 * z * z) * (i is 0 or Pieces ? 1 : i % 2 == 1 ? 4 : 2);
-            double m = mapping.Map(theta);
+            double m = mapping.Map(theta) - middle;
             mass += weight;
             mean += weight * m;
             square += weight * m * m;
@@ -38,8 +46,7 @@ internal sealed class TruncatedNormal(double lower, double upper, double center)
     /// <summary>σ for which m(θ) has a given standard deviation below <see cref="LargestMappedSpread"/>.</summary>
     public double SolveSigma(WeightMapping mapping, double spread)
     {
-        // A σ below a few pieces of the rule is not resolved by it, but there m is linear and σ = spread / slope; the caller's spreads are far above that.
-        double low = Math.Log((upper - lower) / Pieces);
+        double low = Math.Log(SmallestSigma * (upper - lower));
         double high = Math.Log(FlatSigma * (upper - lower));
         for (int i = 0; i < Bisections; i++)
         {

@@ -13,6 +13,9 @@ internal readonly record struct SparsityRatio(double L1, double SumOfSquares)
     // float32 sums over this many elements keep 1e-7; beyond, libtorch's and naive float32 sums drift (1.2 % at 25 M elements).
     private const int SumBlock = 4096;
 
+    // Outside [this, 1 / this] float32 squares under- or overflow, and a tensor of tiny weights would count as zero.
+    private const double SafeSquares = 1e-28;
+
     public bool IsZero => SumOfSquares == 0;
 
     public double L2 => Math.Sqrt(SumOfSquares);
@@ -29,11 +32,26 @@ internal readonly record struct SparsityRatio(double L1, double SumOfSquares)
         for (int i = 0; i < weights.Length; i += SumBlock)
         {
             var block = weights.Slice(i, Math.Min(SumBlock, weights.Length - i));
-            l1 += double.CreateTruncating(TensorPrimitives.SumOfMagnitudes(block));
-            squares += double.CreateTruncating(TensorPrimitives.SumOfSquares(block));
+            double blockL1 = double.CreateTruncating(TensorPrimitives.SumOfMagnitudes(block));
+            double blockSquares = double.CreateTruncating(TensorPrimitives.SumOfSquares(block));
+            l1 += blockL1;
+            squares += blockL1 > 0 && blockSquares is not (> SafeSquares and < 1 / SafeSquares) ? WideSquares(block) : blockSquares;
         }
 
         return new SparsityRatio(l1, squares);
+    }
+
+    private static double WideSquares<T>(ReadOnlySpan<T> block)
+        where T : unmanaged, IBinaryFloatingPointIeee754<T>
+    {
+        double squares = 0;
+        foreach (var weight in block)
+        {
+            double wide = double.CreateTruncating(weight);
+            squares += wide * wide;
+        }
+
+        return squares;
     }
 
     public static SparsityRatio Of(Tensor weights)

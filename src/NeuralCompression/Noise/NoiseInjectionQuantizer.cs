@@ -75,9 +75,12 @@ public sealed class NoiseInjectionQuantizer : nn.Module<Tensor, Tensor>
             noise = Draw(weights, gain);
             if (_noise.Target == NoiseTarget.NonZeroWeights)
             {
-                // Rounds to zero exactly where |w| <= g a.
-                var nonZero = weights.detach().to(noise.dtype).abs().gt(gain * _quantization.NoiseLevel);
-                noise = noise.mul(nonZero.to(noise.dtype));
+                // Rounds to zero exactly where |w| <= g a, or on a side where the range has no room.
+                double threshold = gain * _quantization.NoiseLevel;
+                var wide = weights.detach().to(noise.dtype);
+                var below = _quantization.MinSymbol < 0 ? wide.lt(-threshold) : zeros_like(wide, ScalarType.Bool);
+                var above = _quantization.MaxSymbol > 0 ? wide.gt(threshold) : zeros_like(wide, ScalarType.Bool);
+                noise = noise.mul(below.logical_or(above).to(noise.dtype));
             }
 
             noise = noise.to(weights.dtype);

@@ -199,8 +199,10 @@ internal abstract class SessionWeight : IDisposable
         using var scope = NewDisposeScope();
         using var _ = no_grad();
         using var previous = Support;
-        var nonZero = Mapped.abs().gt(Quantization.NoiseLevel).to(ScalarType.Int8);
-        Support = Mapped.sign().to(ScalarType.Int8).mul(nonZero).contiguous().DetachFromDisposeScope();
+        // On a side where the range has no room every weight rounds to zero.
+        var negative = Quantization.MinSymbol < 0 ? Mapped.lt(-Quantization.NoiseLevel) : zeros_like(Mapped, ScalarType.Bool);
+        var positive = Quantization.MaxSymbol > 0 ? Mapped.gt(Quantization.NoiseLevel) : zeros_like(Mapped, ScalarType.Bool);
+        Support = positive.to(ScalarType.Int8).sub(negative.to(ScalarType.Int8)).contiguous().DetachFromDisposeScope();
         Constrain();
     }
 
