@@ -39,7 +39,7 @@ public sealed class CompressionSession : IDisposable
     private readonly CompressionOptions _options;
     private readonly List<SessionWeight> _weights = [];
     private readonly List<OtherParameter> _others = [];
-    private readonly StepScope _scope;
+    private StepScope? _scope;
     private bool _stepOpen;
     private bool _lossAsked;
     private bool _hasGradients;
@@ -64,7 +64,6 @@ public sealed class CompressionSession : IDisposable
         Lambda = _options.Loss.Lambda;
         NoiseScale = _options.Noise.Scale;
         QuantizedForward = _options.QuantizedForward;
-        _scope = new StepScope(this);
         Mapping = WeightMapping.Create(_options.Mapping, _options.Quantization.LowerLimit, _options.Quantization.UpperLimit);
         try
         {
@@ -202,7 +201,8 @@ public sealed class CompressionSession : IDisposable
         _draws++;
         _stepOpen = true;
         _lossAsked = false;
-        return _scope;
+        // A new one each time: disposing an earlier one again must not close this step.
+        return _scope = new StepScope(this);
     }
 
     /// <summary>The compression term, λ times the sum over the compressed tensors, at the noise-free m(θ).</summary>
@@ -634,7 +634,7 @@ public sealed class CompressionSession : IDisposable
     {
         public void Dispose()
         {
-            if (session._stepOpen)
+            if (session._stepOpen && ReferenceEquals(session._scope, this))
             {
                 session.CloseStep();
             }
