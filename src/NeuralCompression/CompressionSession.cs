@@ -37,7 +37,7 @@ public sealed partial class CompressionSession : IDisposable
     private readonly CompressionOptions _options;
     private readonly List<SessionWeight> _weights = [];
     private readonly List<OtherParameter> _others = [];
-    private readonly StepScope _scope;
+    private StepScope? _scope;
     private bool _stepOpen;
     private bool _lossAsked;
     private bool _hasGradients;
@@ -62,7 +62,6 @@ public sealed partial class CompressionSession : IDisposable
         Lambda = _options.Loss.Lambda;
         NoiseScale = _options.Noise.Scale;
         QuantizedForward = _options.QuantizedForward;
-        _scope = new StepScope(this);
         Mapping = WeightMapping.Create(_options.Mapping, _options.Quantization.LowerLimit, _options.Quantization.UpperLimit);
         try
         {
@@ -200,7 +199,8 @@ public sealed partial class CompressionSession : IDisposable
         _draws++;
         _stepOpen = true;
         _lossAsked = false;
-        return _scope;
+        // A new one each time: disposing an earlier one again must not close this step.
+        return _scope = new StepScope(this);
     }
 
     /// <summary>The compression term, λ times the sum over the compressed tensors, at the noise-free m(θ).</summary>
@@ -516,7 +516,7 @@ public sealed partial class CompressionSession : IDisposable
     {
         public void Dispose()
         {
-            if (session._stepOpen)
+            if (session._stepOpen && ReferenceEquals(session._scope, this))
             {
                 session.CloseStep();
             }

@@ -42,6 +42,7 @@ internal sealed class SpanSessionWeight<T> : SessionWeight
         var theta = ThetaSpan;
         var mapped = MappedSpan;
         var support = SupportSpan;
+        var zero = T.CreateTruncating(ZeroPoint);
         bool same = true;
         for (int i = 0; i < theta.Length; i += BlockLength)
         {
@@ -54,6 +55,9 @@ internal sealed class SpanSessionWeight<T> : SessionWeight
             else
             {
                 Mapping.Map<T>(theta.Slice(i, n), block);
+
+                // Where the limits are not symmetric, m of the zero point is a roundoff away from zero; a zero weight is exactly zero.
+                ClearWhereEqual(theta.Slice(i, n), zero, block);
             }
 
             if (!support.IsEmpty)
@@ -421,6 +425,21 @@ internal sealed class SpanSessionWeight<T> : SessionWeight
             {
                 values[i] = T.Zero;
             }
+        }
+    }
+
+    private static void ClearWhereEqual(ReadOnlySpan<T> selector, T selected, Span<T> values)
+    {
+        int i = 0;
+        for (; Vector<T>.IsSupported && i <= values.Length - Vector<T>.Count; i += Vector<T>.Count)
+        {
+            var equal = Vector.Equals(new Vector<T>(selector[i..]), new Vector<T>(selected));
+            Vector.AndNot(new Vector<T>(values[i..]), equal).CopyTo(values[i..]);
+        }
+
+        for (; i < values.Length; i++)
+        {
+            values[i] = selector[i] == selected ? T.Zero : values[i];
         }
     }
 

@@ -22,7 +22,15 @@ internal sealed class TensorSessionWeight : SessionWeight
     {
         using var scope = NewDisposeScope();
         using var _ = no_grad();
-        var mapped = IsDirect ? Theta.detach().div(Gain) : Mapping.Map(Theta.detach());
+        var theta = Theta.detach();
+        var mapped = IsDirect ? theta.div(Gain) : Mapping.Map(theta);
+        if (!IsDirect && !double.IsNaN(ZeroPoint))
+        {
+            // Where the limits are not symmetric, m of the zero point is a roundoff away from zero; a zero weight is exactly zero.
+            var zero = full(1, ZeroPoint, theta.dtype, theta.device);
+            mapped = mapped.where(theta.ne(zero), zeros_like(mapped));
+        }
+
         mapped = InSupport(mapped);
         // NaN differs from itself; a diverged weight counts as unchanged, and Quantize reports it.
         bool same = mapped.eq(Mapped).logical_or(mapped.isnan()).all().item<bool>();

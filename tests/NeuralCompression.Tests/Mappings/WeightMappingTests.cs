@@ -256,4 +256,42 @@ public sealed class WeightMappingTests
             AssertClose(Array.ConvertAll(Values(raw), mapping.Map), Values(mapped), relative: 3 * Roundoff(dtype), absolute: 3 * Roundoff(dtype));
         }
     }
+
+    [Theory]
+    [InlineData(MappingKind.Tanh)]
+    [InlineData(MappingKind.Sigmoid)]
+    [InlineData(MappingKind.Clamp)]
+    [InlineData(MappingKind.Identity)]
+    public void Map_ZeroInASpan_IsExactlyZero(MappingKind kind)
+    {
+        // Every length, so that vector and scalar parts of the loop both meet it.
+        for (int length = 1; length < 70; length++)
+        {
+            var narrow = new float[length];
+            var wide = new double[length];
+            WeightMapping.Create(kind).Map<float>(new float[length], narrow);
+            WeightMapping.Create(kind).Map<double>(new double[length], wide);
+            Assert.All(narrow, m => Assert.Equal(0f, m));
+            Assert.All(wide, m => Assert.Equal(0.0, m));
+        }
+    }
+
+    [Fact]
+    public void Map_SmallRawsInASpan_KeepTheirRelativePrecision()
+    {
+        double[] raw = [.. Enumerable.Range(-400, 801).Select(i => Math.Sign(i) * Math.Pow(10, (Math.Abs(i) - 400) / 40.0))];
+        foreach (double scale in new[] { 1, 1e-6, 1e-12 })
+        {
+            double[] scaled = Array.ConvertAll(raw, x => (double)(float)(x * scale));
+            var narrow = new float[raw.Length];
+            var wide = new double[raw.Length];
+            WeightMapping.Tanh().Map<float>(Array.ConvertAll(scaled, x => (float)x), narrow);
+            WeightMapping.Tanh().Map<double>(scaled, wide);
+
+            // Beyond the series the error is a few roundoffs of 1, so relative to the smallest value there, 1/16 and 1/512.
+            double[] expected = Array.ConvertAll(scaled, Math.Tanh);
+            AssertClose(expected, Array.ConvertAll(narrow, x => (double)x), relative: 64 * Roundoff(ScalarType.Float32), absolute: 1e-45);
+            AssertClose(expected, wide, relative: 2048 * Roundoff(ScalarType.Float64), absolute: 0);
+        }
+    }
 }
