@@ -1,11 +1,10 @@
-using System.Diagnostics;
 using System.Globalization;
 using System.IO.Compression;
 using NeuralCompression.Codec;
 
 namespace NeuralCompression.Benchmarks;
 
-/// <summary>Whole-file sizes against order-0 entropy, and encode and decode speed, one table: <c>sizes [folder of NAME.i8.gz]</c>.</summary>
+/// <summary>Whole-file sizes against order-0 entropy, and encode and decode speed in processor time, one table: <c>sizes [folder of NAME.i8.gz]</c>.</summary>
 internal static class SizeTable
 {
     private const int Repeats = 5;
@@ -35,6 +34,45 @@ internal static class SizeTable
                 Console.WriteLine(string.Create(CultureInfo.InvariantCulture, $"| {set.Name} | {level} | {set.Tensors.Count} | {set.Weights} | {entropy:F4} | {file.Length} | {bits:F4} | {(bits / entropy) - 1:P2} | {set.Weights / encode / 1e6:F0} | {set.Weights / decode / 1e6:F0} |"));
             }
         }
+
+        if (folder is not null)
+            RunLossless(folder);
+    }
+
+    /// <summary>Lossless float32 tensors, NAME.f32.gz: size against raw and speed in bytes of floats.</summary>
+    private static void RunLossless(string folder)
+    {
+        Console.WriteLine();
+        Console.WriteLine("| lossless set | raw bytes | file bytes | against raw | encode MB/s | decode MB/s |");
+        Console.WriteLine("|---|---|---|---|---|---|");
+        foreach (string path in Directory.EnumerateFiles(folder, "*.f32.gz").Order(StringComparer.Ordinal))
+        {
+            using var unzipped = new MemoryStream();
+            using (var zipped = new GZipStream(File.OpenRead(path), CompressionMode.Decompress))
+                zipped.CopyTo(unzipped);
+            byte[] raw = unzipped.ToArray();
+            byte[] back = new byte[raw.Length];
+            byte[] file = [];
+            double encode = Median(() =>
+            {
+                using var stream = new MemoryStream();
+                using (var writer = CompressedModelWriter.Create(stream, leaveOpen: true))
+                {
+                    writer.Add("all", ElementType.Float32, [raw.Length / sizeof(float)], raw);
+                    writer.Complete();
+                }
+
+                file = stream.ToArray();
+            });
+            double decode = Median(() =>
+            {
+                using var reader = CompressedModelReader.Open(new MemoryStream(file));
+                reader.DecodeBytes(reader.Tensors[0], back);
+            });
+            if (!back.AsSpan().SequenceEqual(raw))
+                throw new InvalidOperationException($"{path} decodes to other values.");
+            Console.WriteLine(string.Create(CultureInfo.InvariantCulture, $"| {Path.GetFileName(path)} | {raw.Length} | {file.Length} | {file.Length / (double)raw.Length:F4} | {raw.Length / encode / 1e6:F0} | {raw.Length / decode / 1e6:F0} |"));
+        }
     }
 
     private static byte[] Write(TensorSet set, CompressionLevel level)
@@ -63,15 +101,16 @@ internal static class SizeTable
         }
     }
 
+    // Processor time of this process, which works on one thread: wall time says little on a machine that is shared.
     private static double Median(Action action)
     {
         action();
         var times = new double[Repeats];
         for (int i = 0; i < Repeats; i++)
         {
-            long start = Stopwatch.GetTimestamp();
+            TimeSpan start = Environment.CpuUsage.TotalTime;
             action();
-            times[i] = Stopwatch.GetElapsedTime(start).TotalSeconds;
+            times[i] = (Environment.CpuUsage.TotalTime - start).TotalSeconds;
         }
 
         Array.Sort(times);

@@ -2,13 +2,13 @@ using System.Globalization;
 
 namespace NeuralCompression.Codec.Tests.Robustness;
 
-/// <summary>Seeded mutations of valid files. NEURALCOMPRESSION_MUTATIONS sets how many (default 20,000), NEURALCOMPRESSION_SEED where they start.</summary>
+/// <summary>Seeded mutations of valid files. NEURALCOMPRESSION_MUTATIONS sets how many (default 10,000), NEURALCOMPRESSION_SEED where they start.</summary>
 public sealed class MutationTests
 {
     [Fact]
     public void Read_MutatedFile_ThrowsOnlyWhatTheContractNames()
     {
-        long count = Setting("NEURALCOMPRESSION_MUTATIONS", 20_000);
+        long count = Setting("NEURALCOMPRESSION_MUTATIONS", 10_000);
         ulong seed = (ulong)Setting("NEURALCOMPRESSION_SEED", 1);
         byte[][] files = [.. Samples.Names.Select(Samples.Write)];
         long accepted = 0;
