@@ -184,11 +184,7 @@ public sealed class CompressionSession : IDisposable
             foreach (var weight in _weights)
             {
                 // A gradient left in a parameter from outside would be taken for this step's.
-                if (!weight.IsDirect)
-                {
-                    weight.Parameter.grad = null;
-                }
-
+                weight.PrepareGradient();
                 weight.WriteNoisyWeights(settings);
             }
         }
@@ -268,6 +264,7 @@ public sealed class CompressionSession : IDisposable
     {
         ThrowIfUnusable();
         ThrowIfChanged();
+        ThrowIfStale();
         LeaveQuantized();
         foreach (var weight in _weights)
         {
@@ -286,6 +283,7 @@ public sealed class CompressionSession : IDisposable
     {
         ThrowIfUnusable();
         ThrowIfChanged();
+        ThrowIfStale();
         LeaveQuantized();
         foreach (var weight in _weights)
         {
@@ -351,6 +349,7 @@ public sealed class CompressionSession : IDisposable
         ArgumentException.ThrowIfNullOrEmpty(path);
         ThrowIfUnusable();
         ThrowIfChanged();
+        ThrowIfStale();
         if (_hasGradients)
         {
             throw new InvalidOperationException("Gradients are waiting for a Step; save the state after it, or they would be lost.");
@@ -446,6 +445,9 @@ public sealed class CompressionSession : IDisposable
             any |= weight.CollectGradient();
             weight.Restore();
         }
+
+        // The compression term alone, without a task, leaves nothing in the parameters; its gradient is in θ already.
+        any |= !any && _lossAsked && _options.Loss.Mode == LossMode.Autograd && _weights.Exists(w => w.HasGradient());
 
         bool direct = _options.Loss.Mode == LossMode.DirectGradient && _lossAsked && Lambda > 0;
         if (any && direct)
@@ -573,6 +575,21 @@ public sealed class CompressionSession : IDisposable
             }
         }
 
+        ThrowIfOthersChanged();
+    }
+
+    // What is saved or frozen is the last m(θ); an optimizer that stepped on its own would be left out silently.
+    private void ThrowIfStale()
+    {
+        if (_weights.Find(w => !w.IsCurrent()) is { } stale)
+        {
+            throw new InvalidOperationException(
+                $"The raw parameter of '{stale.Name}' changed outside the session; call session.Step(optimizer) instead of optimizer.step().");
+        }
+    }
+
+    private void ThrowIfOthersChanged()
+    {
         if (_others.Exists(o => !o.IsUntouched()))
         {
             throw new InvalidOperationException("A bias or norm was changed after Quantize; call Quantize again when the network is final.");
@@ -602,6 +619,7 @@ public sealed class CompressionSession : IDisposable
         else
         {
             ThrowIfChanged();
+            ThrowIfStale();
         }
     }
 

@@ -36,7 +36,7 @@ internal sealed class SpanSessionWeight<T> : SessionWeight
 
     private T GainValue => T.CreateTruncating(Gain);
 
-    public override bool Remap()
+    protected override bool Remap(bool write)
     {
         Span<T> scratch = stackalloc T[BlockLength];
         var theta = ThetaSpan;
@@ -69,7 +69,10 @@ internal sealed class SpanSessionWeight<T> : SessionWeight
             if (!SameBits(block, target))
             {
                 same = false;
-                block.CopyTo(target);
+                if (write)
+                {
+                    block.CopyTo(target);
+                }
             }
         }
 
