@@ -440,10 +440,16 @@ public sealed class CompressionSession : IDisposable
     {
         _stepOpen = false;
         bool any = false;
-        foreach (var weight in _weights)
+        try
         {
-            any |= weight.CollectGradient();
-            weight.Restore();
+            foreach (var weight in _weights)
+            {
+                any |= weight.CollectGradient();
+            }
+        }
+        finally
+        {
+            _weights.ForEach(w => w.Restore());
         }
 
         // The compression term alone, without a task, leaves nothing in the parameters; its gradient is in θ already.

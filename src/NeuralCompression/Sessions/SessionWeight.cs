@@ -216,6 +216,25 @@ internal abstract class SessionWeight : IDisposable
         }
     }
 
+    /// <summary>The parameter's gradient; that of a sparse embedding made dense.</summary>
+    protected Tensor? DenseGradient()
+    {
+        var gradient = Parameter.grad;
+        if (gradient is not { is_sparse: true })
+        {
+            return gradient;
+        }
+
+        using var _ = no_grad();
+        using (gradient)
+        {
+            using var dense = gradient.to_dense();
+            Parameter.grad = dense;
+        }
+
+        return Parameter.grad;
+    }
+
     /// <summary>Copies a direct weight's θ before the parameter is overwritten.</summary>
     protected abstract void SaveDirect();
 

@@ -175,7 +175,7 @@ internal sealed class SpanSessionWeight<T> : SessionWeight
 
     public override bool CollectGradient()
     {
-        using var gradient = Parameter.grad;
+        using var gradient = DenseGradient();
         if (gradient is null)
         {
             return false;

@@ -83,7 +83,7 @@ internal sealed class TensorSessionWeight : SessionWeight
 
     public override bool CollectGradient()
     {
-        using var gradient = Parameter.grad;
+        using var gradient = DenseGradient();
         if (gradient is null)
         {
             return false;
