@@ -1,5 +1,4 @@
 using System.Diagnostics;
-using System.Globalization;
 using System.Runtime.InteropServices;
 using NeuralCompression;
 using TorchSharp;
@@ -67,7 +66,7 @@ internal static class Evaluation
             using var process = Process.Start(program, arguments);
             process.WaitForExit();
             if (process.ExitCode != 0)
-                throw new InvalidOperationException($"The second process ended with code {process.ExitCode}.");
+                throw new InvalidDataException($"The second process ended with code {process.ExitCode}.");
 
             float[] logits = MemoryMarshal.Cast<byte, float>(File.ReadAllBytes(logitsFile)).ToArray();
             return tensor(logits, [data.Test.Count, data.Classes]);

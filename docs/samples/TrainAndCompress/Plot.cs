@@ -83,7 +83,7 @@ internal static class Plot
         double binWidth = 2 * limit / Bins;
 
         var plot = NewPlot();
-        plot.Title($"{layer.Name}: {layer.After.Length:n0} weights, {layer.After.Count(value => value != 0):n0} left");
+        plot.Title($"{layer.Name}: {layer.After.Count(value => value != 0):n0} of {layer.After.Length:n0} left");
         plot.XLabel("weight");
         plot.YLabel("count");
 
@@ -112,7 +112,7 @@ internal static class Plot
         afterBars.ValueLabelStyle.ForeColor = AfterColor;
 
         UseLogTicks(plot.Axes.Left, stepsPerDecade: [1]);
-        plot.Axes.SetLimits(-limit, limit, Floor, Math.Log10(layer.After.Length) + 0.9);
+        plot.Axes.SetLimits(-limit, limit, Floor, Math.Log10(layer.After.Length) + (withLegend ? 1.5 : 0.9));
         if (withLegend)
         {
             beforeBars.LegendText = "before, float32";
@@ -185,6 +185,7 @@ internal static class Plot
         label.LabelAlignment = Alignment.UpperRight;
         label.OffsetX = -6;
         label.OffsetY = 4;
+        plot.Axes.Bottom.TickGenerator = new NumericAutomatic { IntegerTicksOnly = true };
         plot.Axes.SetLimits(1, Math.Max(2, epochs), bottom, top);
     }
 

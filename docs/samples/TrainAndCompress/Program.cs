@@ -13,10 +13,7 @@ if (args.Contains("--help"))
 // What this program starts as its second process: evaluate FILE LOGITS [options]
 bool isSecondProcess = args is ["evaluate", _, _, ..];
 if (!DemoOptions.TryParse(isSecondProcess ? args.AsSpan(3) : args, out var options, out string problem))
-{
-    Console.Error.WriteLine($"TrainAndCompress: {problem}\n\n{DemoOptions.Usage}");
-    return 2;
-}
+    return Refuse(problem);
 
 using var stop = new CancellationTokenSource();
 Console.CancelKeyPress += (_, pressed) =>
@@ -33,16 +30,34 @@ catch (OperationCanceledException)
     Console.Error.WriteLine("TrainAndCompress: stopped; nothing was written.");
     return 130;
 }
-catch (Exception error) when (error is IdxException or IOException or UnauthorizedAccessException)
+catch (IdxException error)
+{
+    Console.Error.WriteLine($"TrainAndCompress: {error.Message} Option --data names the folder.");
+    return 2;
+}
+catch (Exception error) when (error is IOException or InvalidDataException or UnauthorizedAccessException)
 {
     Console.Error.WriteLine($"TrainAndCompress: {error.Message}");
     return 1;
 }
 
+static int Refuse(string problem)
+{
+    Console.Error.WriteLine($"TrainAndCompress: {problem}\n\n{DemoOptions.Usage}");
+    return 2;
+}
+
 int TrainCompressAndCheck()
 {
     // Asked for now: a folder that cannot be written to should not be found out after the training.
-    Directory.CreateDirectory(Path.GetDirectoryName(Path.GetFullPath(options.ModelFile))!);
+    try
+    {
+        Directory.CreateDirectory(Path.GetDirectoryName(Path.GetFullPath(options.ModelFile))!);
+    }
+    catch (Exception error) when (error is IOException or UnauthorizedAccessException)
+    {
+        return Refuse($"--output: {error.Message}");
+    }
     Recipe.UseThreads(options);
     random.manual_seed(options.Seed);
     var recipe = Recipe.For(options);
@@ -61,6 +76,8 @@ int TrainCompressAndCheck()
     using var distillation = new Distillation(teacher, data.Train.Images);
     var epochs = TrainingDisplay.Show("compress", options.Epochs, report =>
         Training.Run(session, network, distillation, recipe.Schedule, options, data, report, stop.Token));
+
+    stop.Token.ThrowIfCancellationRequested();
 
     // 3. The file. From Quantize on, the network holds exactly the weights that a reader will decode.
     session.Quantize();

@@ -9,7 +9,7 @@ internal sealed record Recipe(int TeacherEpochs, double InputDropout, Schedule S
     public static Recipe For(DemoOptions options)
     {
         bool isSmall = options.Network == Networks.LeNet300100;
-        double lambda = options.Uses("loss") ? isSmall ? 3e-4 : 5e-4 : 0;
+        double lambda = options.Uses("loss") ? isSmall ? 2e-4 : 5e-4 : 0;
         double noise = options.Uses("noise") ? 1 : 0;
 
         // Without the initializer the network starts where torch put it, with the largest weight of each layer at the limit.
