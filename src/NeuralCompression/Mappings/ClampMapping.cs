@@ -41,7 +41,14 @@ internal sealed class ClampMapping : WeightMapping
 
     internal override void Derivative<T>(ReadOnlySpan<T> raw, ReadOnlySpan<T> mapped, Span<T> slope)
     {
-        for (int i = 0; i < raw.Length; i++)
+        int i = 0;
+        for (; Vector<T>.IsSupported && i <= raw.Length - Vector<T>.Count; i += Vector<T>.Count)
+        {
+            var inside = Vector.Equals(new Vector<T>(raw[i..]), new Vector<T>(mapped[i..]));
+            Vector.ConditionalSelect(inside, Vector<T>.One, Vector<T>.Zero).CopyTo(slope[i..]);
+        }
+
+        for (; i < raw.Length; i++)
         {
             slope[i] = raw[i] == mapped[i] ? T.One : T.Zero;
         }
