@@ -61,6 +61,7 @@ public sealed partial class CompressionSession
         ArgumentException.ThrowIfNullOrEmpty(path);
         ThrowIfUnusable();
         ThrowIfChanged();
+        ThrowIfStale();
         if (_hasGradients)
         {
             throw new InvalidOperationException("Gradients are waiting for a Step; save the state after it, or they would be lost.");
@@ -96,6 +97,7 @@ public sealed partial class CompressionSession
         else
         {
             ThrowIfChanged();
+            ThrowIfStale();
         }
     }
 

@@ -182,11 +182,7 @@ public sealed partial class CompressionSession : IDisposable
             foreach (var weight in _weights)
             {
                 // A gradient left in a parameter from outside would be taken for this step's.
-                if (!weight.IsDirect)
-                {
-                    weight.Parameter.grad = null;
-                }
-
+                weight.PrepareGradient();
                 weight.WriteNoisyWeights(settings);
             }
         }
@@ -266,6 +262,7 @@ public sealed partial class CompressionSession : IDisposable
     {
         ThrowIfUnusable();
         ThrowIfChanged();
+        ThrowIfStale();
         LeaveQuantized();
         foreach (var weight in _weights)
         {
@@ -284,6 +281,7 @@ public sealed partial class CompressionSession : IDisposable
     {
         ThrowIfUnusable();
         ThrowIfChanged();
+        ThrowIfStale();
         LeaveQuantized();
         foreach (var weight in _weights)
         {
@@ -361,11 +359,20 @@ public sealed partial class CompressionSession : IDisposable
     {
         _stepOpen = false;
         bool any = false;
-        foreach (var weight in _weights)
+        try
         {
-            any |= weight.CollectGradient();
-            weight.Restore();
+            foreach (var weight in _weights)
+            {
+                any |= weight.CollectGradient();
+            }
         }
+        finally
+        {
+            _weights.ForEach(w => w.Restore());
+        }
+
+        // The compression term alone, without a task, leaves nothing in the parameters; its gradient is in θ already.
+        any |= !any && _lossAsked && _options.Loss.Mode == LossMode.Autograd && _weights.Exists(w => w.HasGradient());
 
         bool direct = _options.Loss.Mode == LossMode.DirectGradient && _lossAsked && Lambda > 0;
         if (any && direct)
@@ -493,6 +500,21 @@ public sealed partial class CompressionSession : IDisposable
             }
         }
 
+        ThrowIfOthersChanged();
+    }
+
+    // What is saved or frozen is the last m(θ); an optimizer that stepped on its own would be left out silently.
+    private void ThrowIfStale()
+    {
+        if (_weights.Find(w => !w.IsCurrent()) is { } stale)
+        {
+            throw new InvalidOperationException(
+                $"The raw parameter of '{stale.Name}' changed outside the session; call session.Step(optimizer) instead of optimizer.step().");
+        }
+    }
+
+    private void ThrowIfOthersChanged()
+    {
         if (_others.Exists(o => !o.IsUntouched()))
         {
             throw new InvalidOperationException("A bias or norm was changed after Quantize; call Quantize again when the network is final.");

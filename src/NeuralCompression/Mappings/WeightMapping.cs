@@ -99,7 +99,7 @@ public abstract class WeightMapping
             ThrowUnlessInside(largest);
         }
 
-        return InverseInside(mapped).DetachFromDisposeScope();
+        return InverseInside(mapped).MoveToOuterDisposeScope();
     }
 
     /// <summary>m(θ).</summary>

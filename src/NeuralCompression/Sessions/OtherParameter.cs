@@ -22,6 +22,7 @@ internal sealed class OtherParameter(Parameter parameter) : IDisposable
         Quantized = Preview(bits);
         if (Quantized is not null)
         {
+            using var scope = NewDisposeScope();
             using var _ = no_grad();
             _exact?.Dispose();
             _exact = Parameter.detach().clone().DetachFromDisposeScope();

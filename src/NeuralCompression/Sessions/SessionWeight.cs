@@ -108,7 +108,31 @@ internal abstract class SessionWeight : IDisposable
     public bool IsInPlace => !Parameter.IsInvalid && Parameter.dtype == _parameterType && (Parameter.device_type, Parameter.device_index) == _device;
 
     /// <summary>Recomputes <see cref="Mapped"/> from θ; false if it came out different from before.</summary>
-    public abstract bool Remap();
+    public bool Remap() => Remap(write: true);
+
+    /// <summary>Whether <see cref="Mapped"/> still is m(θ): false after an optimizer's own step, and for a direct weight after any change of the parameter.</summary>
+    public bool IsCurrent() => (IsDirect && Quantized is not null) || Remap(write: false);
+
+    protected abstract bool Remap(bool write);
+
+    /// <summary>Clears what a gradient left before the step would confuse. A direct weight collects in its parameter, so only zeros left by zero_grad go: what is there afterwards came from backward.</summary>
+    public void PrepareGradient()
+    {
+        using var scope = NewDisposeScope();
+        using var _ = no_grad();
+        if (!IsDirect || Parameter.grad is { } gradient && gradient.count_nonzero().item<long>() == 0)
+        {
+            Parameter.grad = null;
+        }
+    }
+
+    /// <summary>Whether θ has a gradient with a non-zero entry.</summary>
+    public bool HasGradient()
+    {
+        using var scope = NewDisposeScope();
+        using var _ = no_grad();
+        return Theta.grad is { } gradient && gradient.count_nonzero().item<long>() > 0;
+    }
 
     /// <summary>Whether the parameter holds exactly g · m(θ).</summary>
     protected abstract bool HoldsEffectiveWeights();
@@ -149,8 +173,9 @@ internal abstract class SessionWeight : IDisposable
     {
         if (LogGain is not null)
         {
+            using var scope = NewDisposeScope();
             using var _ = no_grad();
-            using var wide = LogGain.detach().to(ScalarType.Float64);
+            var wide = LogGain.detach().to(ScalarType.Float64);
             Gain = Math.Exp(wide.item<double>());
         }
     }
@@ -189,6 +214,25 @@ internal abstract class SessionWeight : IDisposable
             Quantized = null;
             Restore();
         }
+    }
+
+    /// <summary>The parameter's gradient; that of a sparse embedding made dense.</summary>
+    protected Tensor? DenseGradient()
+    {
+        var gradient = Parameter.grad;
+        if (gradient is not { is_sparse: true })
+        {
+            return gradient;
+        }
+
+        using var _ = no_grad();
+        using (gradient)
+        {
+            using var dense = gradient.to_dense();
+            Parameter.grad = dense;
+        }
+
+        return Parameter.grad;
     }
 
     /// <summary>Copies a direct weight's θ before the parameter is overwritten.</summary>

@@ -36,7 +36,7 @@ internal sealed class SpanSessionWeight<T> : SessionWeight
 
     private T GainValue => T.CreateTruncating(Gain);
 
-    public override bool Remap()
+    protected override bool Remap(bool write)
     {
         Span<T> scratch = stackalloc T[BlockLength];
         var theta = ThetaSpan;
@@ -69,7 +69,10 @@ internal sealed class SpanSessionWeight<T> : SessionWeight
             if (!SameBits(block, target))
             {
                 same = false;
-                block.CopyTo(target);
+                if (write)
+                {
+                    block.CopyTo(target);
+                }
             }
         }
 
@@ -172,7 +175,7 @@ internal sealed class SpanSessionWeight<T> : SessionWeight
 
     public override bool CollectGradient()
     {
-        using var gradient = Parameter.grad;
+        using var gradient = DenseGradient();
         if (gradient is null)
         {
             return false;

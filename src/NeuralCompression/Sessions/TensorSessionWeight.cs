@@ -18,7 +18,7 @@ internal sealed class TensorSessionWeight : SessionWeight
         WriteEffectiveWeights();
     }
 
-    public override bool Remap()
+    protected override bool Remap(bool write)
     {
         using var scope = NewDisposeScope();
         using var _ = no_grad();
@@ -34,7 +34,11 @@ internal sealed class TensorSessionWeight : SessionWeight
         mapped = InSupport(mapped);
         // NaN differs from itself; a diverged weight counts as unchanged, and Quantize reports it.
         bool same = mapped.eq(Mapped).logical_or(mapped.isnan()).all().item<bool>();
-        Mapped.copy_(mapped);
+        if (write)
+        {
+            Mapped.copy_(mapped);
+        }
+
         return same;
     }
 
@@ -79,7 +83,7 @@ internal sealed class TensorSessionWeight : SessionWeight
 
     public override bool CollectGradient()
     {
-        using var gradient = Parameter.grad;
+        using var gradient = DenseGradient();
         if (gradient is null)
         {
             return false;
