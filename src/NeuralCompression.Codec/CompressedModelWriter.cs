@@ -83,8 +83,8 @@ public sealed class CompressedModelWriter : IDisposable
         CheckName(name);
         ArgumentNullException.ThrowIfNull(tensor);
         EncodedTensor encoded = tensor.TryGetSymbols(out ReadOnlyMemory<sbyte> narrow)
-            ? SymbolCoder.Encode(narrow.Span, tensor.MinSymbol, tensor.MaxSymbol, level)
-            : tensor.TryGetSymbols(out ReadOnlyMemory<short> wide) ? SymbolCoder.Encode(wide.Span, tensor.MinSymbol, tensor.MaxSymbol, level) : default;
+            ? SymbolCoder.Encode(narrow.Span, tensor.Shape, tensor.MinSymbol, tensor.MaxSymbol, level)
+            : tensor.TryGetSymbols(out ReadOnlyMemory<short> wide) ? SymbolCoder.Encode(wide.Span, tensor.Shape, tensor.MinSymbol, tensor.MaxSymbol, level) : default;
         Append(new TensorEntry
         {
             Name = name,
