@@ -9,17 +9,17 @@ internal static class ContextMixingCoder
     /// <summary>Weights of a rANS block: what bounds the encoder's memory.</summary>
     private const int BlockWeights = 1 << 19;
 
-    private const int MaxPeriod = 1 << 12;
-
+    /// <summary>Codes symbols, at least one.</summary>
     internal static byte[] Encode<T>(ReadOnlySpan<T> symbols, ReadOnlySpan<long> shape, int min, int max)
         where T : struct, IBinaryInteger<T>
     {
-        MixingParameters parameters = Choose(symbols, shape, min, max);
-        var output = new BinaryRansEncoder();
-        output.Append([parameters.Scale, (byte)parameters.Period, (byte)(parameters.Period >> 8)]);
-        var model = new WeightModel(parameters, min, max);
-        var sink = new Writer(output);
+        int columns = ParameterSearch.RowLength(shape, symbols.Length);
         T[] copy = symbols.ToArray();
+        MixingParameters parameters = ParameterSearch.Run(copy, shape, columns, min, max);
+        var output = new BinaryRansEncoder();
+        output.Append(parameters.ToArray());
+        var model = new WeightModel(parameters, columns, min, max);
+        var sink = new Writer(output);
         for (int start = 0; start < copy.Length; start += BlockWeights)
         {
             model.Run(ref sink, copy.AsSpan(start, Math.Min(BlockWeights, copy.Length - start)));
@@ -29,17 +29,13 @@ internal static class ContextMixingCoder
         return output.ToArray();
     }
 
+    /// <summary>Decodes exactly as many symbols as the destination holds, all in [min, max].</summary>
     internal static void Decode<T>(ReadOnlySpan<byte> payload, ReadOnlySpan<long> shape, int min, int max, Span<T> symbols)
         where T : struct, IBinaryInteger<T>
     {
-        if (payload.Length < 3)
-            Invalid.Throw(ContainerError.EntropyStream, "The parameters are missing.");
-        int period = payload[1] | (payload[2] << 8);
-        if (period is 0 or > MaxPeriod)
-            Invalid.Throw(ContainerError.EntropyStream, "The period is out of range.");
-        var parameters = new MixingParameters(RowLength(shape, symbols.Length), period, payload[0], 0);
-        var model = new WeightModel(parameters, min, max);
-        var source = new Reader { Rans = new BinaryRansDecoder(payload[3..]) };
+        MixingParameters parameters = MixingParameters.Read(payload, out int head);
+        var model = new WeightModel(parameters, ParameterSearch.RowLength(shape, symbols.Length), min, max);
+        var source = new Reader { Rans = new BinaryRansDecoder(payload[head..]) };
         for (int start = 0; start < symbols.Length; start += BlockWeights)
         {
             source.Rans.BeginBlock();
@@ -47,37 +43,9 @@ internal static class ContextMixingCoder
             source.Rans.EndBlock();
         }
 
-        if (source.Rans.Position != payload.Length - 3)
+        if (source.Rans.Position != payload.Length - head)
             Invalid.Throw(ContainerError.EntropyStream, "The entropy-coded data goes on after the last symbol.");
     }
-
-    private static MixingParameters Choose<T>(ReadOnlySpan<T> symbols, ReadOnlySpan<long> shape, int min, int max)
-        where T : struct, IBinaryInteger<T>
-    {
-        long sum = 0;
-        foreach (T symbol in symbols)
-            sum += Math.Abs(int.CreateTruncating(symbol));
-        int mean = (int)Math.Min((sum << 8) / symbols.Length, int.MaxValue >> 5);
-        int exponent = BitOperations.Log2((uint)mean + 1);
-        int log = (exponent << 4) | ((int)(((long)(mean + 1) << 4) >> exponent) & 15);
-        int period = 1;
-        if (shape.Length > 2)
-        {
-            long kernel = 1;
-            foreach (long length in shape[2..])
-                kernel *= length;
-            period = (int)Math.Clamp(kernel, 1, MaxPeriod);
-            if (shape.Length == 4 && shape[1] == 1)
-                period = (int)Math.Clamp(shape[3], 1, MaxPeriod);
-        }
-
-        int columns = RowLength(shape, symbols.Length);
-        if (columns == 784)
-            period = 28;
-        return new MixingParameters(columns, period, (byte)(log >> 1), 0);
-    }
-
-    private static int RowLength(ReadOnlySpan<long> shape, int length) => shape.Length > 1 ? (int)(length / shape[0]) : Math.Max(length, 1);
 
     private struct Writer(BinaryRansEncoder output) : IDecisionCoder
     {

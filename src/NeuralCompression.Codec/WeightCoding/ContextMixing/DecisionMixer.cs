@@ -4,160 +4,163 @@ using System.Runtime.Intrinsics;
 
 namespace NeuralCompression.Codec.WeightCoding.ContextMixing;
 
-/// <summary>Predicts one kind of decision: adaptive counters in up to eight contexts, mixed in the logistic domain by two sets of weights and refined by two tables. Source: docs/format.md, section 5.6.</summary>
+/// <summary>Predicts one kind of decision: adaptive counters in six contexts, mixed in the logistic domain by two sets of weights and refined by a table. Source: docs/format.md, section 5.6.</summary>
+/// <remarks>The caller sets every context below the sizes given here; nothing is checked again where a decision is coded.</remarks>
 internal sealed class DecisionMixer
 {
-    /// <summary>Counters of a decision; what a vector of 256 bits holds.</summary>
-    internal const int Inputs = 8;
+    internal const int Inputs = 6;
 
-    // A counter: 22 bits of probability, 10 bits of count.
+    /// <summary>Inputs 1 and 2, which belong to one row and to one column, tell only so many nodes apart: they see few weights.</summary>
+    internal const int FewNodes = 4;
+
     private const int CountBits = 10;
     private const uint CountMask = (1u << CountBits) - 1;
     private const uint EvenOdds = 1u << 31;
+    private const int SlowLimit = 1023;
+    private const int Limit = 255;
+    private const int InitialWeight = 12_000;
 
-    private const int WeightLimit = (1 << 19) - 1;
-    private const int InitialWeight = 9000;
-
-    // Refinement tables: one entry for each step of 1.0 in log-odds.
+    // The refinement table has one entry for each step of 1.0 in log-odds.
     private const int RefineStepBits = 8;
-    private const int RefineEntries = 25;
+    private const int RefineEntries = 32;
 
     private static readonly int[] LearningRates = BuildLearningRates();
 
     private readonly int nodes;
-    private readonly int setsA;
+    private readonly int weightsB;
     private readonly uint[] counters;
-    private readonly int[] starts = new int[Inputs];
-    private readonly int[] limits;
     private readonly int[] weights;
-    private readonly ushort[] visits;
+    private readonly int[] visits;
     private readonly uint[] refine;
-    private readonly int[] contexts = new int[Inputs];
-    private int setA;
-    private int setB;
+    private readonly int start1, start2, start3, start4, start5;
+    private int context2, context3, context4, context5;
+    private int setA, setB;
 
     /// <param name="nodes">Kinds of decision that share the contexts.</param>
-    /// <param name="sizes">The number of contexts of every input; 0 for an input that is not used.</param>
-    /// <param name="limits">The count at which a counter of the input stops slowing down; at most 1023.</param>
-    /// <param name="setsA">Contexts of the first set of weights.</param>
+    /// <param name="columns">Contexts of input 2.</param>
+    /// <param name="size3">Contexts of input 3.</param>
+    /// <param name="size4">Contexts of input 4.</param>
+    /// <param name="size5">Contexts of input 5.</param>
+    /// <param name="setsA">Contexts of the first set of weights and of the refinement.</param>
     /// <param name="setsB">Contexts of the second set of weights.</param>
-    internal DecisionMixer(int nodes, ReadOnlySpan<int> sizes, ReadOnlySpan<int> limits, int setsA, int setsB)
+    internal DecisionMixer(int nodes, int columns, int size3, int size4, int size5, int setsA, int setsB)
     {
         this.nodes = nodes;
-        this.setsA = setsA;
-        this.limits = limits.ToArray();
-        int total = 0;
-        for (int i = 0; i < Inputs; i++)
-        {
-            starts[i] = total;
-            total = checked(total + (Math.Max(sizes[i], 1) * nodes));
-        }
-
-        counters = new uint[total];
+        start1 = nodes;
+        start2 = start1 + FewNodes;
+        start3 = checked(start2 + (columns * FewNodes));
+        start4 = start3 + (size3 * nodes);
+        start5 = start4 + (size4 * nodes);
+        counters = new uint[start5 + (size5 * nodes)];
         counters.AsSpan().Fill(EvenOdds);
-        weights = new int[(setsA + setsB) * nodes * Inputs];
+        weightsB = setsA * nodes;
+        weights = new int[(setsA + setsB) * nodes * MixingKernel.Lanes];
         for (int i = 0; i < weights.Length; i++)
-            weights[i] = sizes[i % Inputs] > 0 ? InitialWeight : 0;
-        visits = new ushort[(setsA + setsB) * nodes];
-        refine = new uint[(setsA + setsB) * nodes * RefineEntries];
+            weights[i] = i % MixingKernel.Lanes < Inputs ? InitialWeight : 0;
+        visits = new int[(setsA + setsB) * nodes];
+        refine = new uint[setsA * nodes * RefineEntries];
         for (int i = 0; i < refine.Length; i++)
             refine[i] = ((uint)Logistic.Squash(Math.Clamp(((i % RefineEntries) << RefineStepBits) - 3072, -Logistic.Limit, Logistic.Limit)) << 16) | 6;
     }
 
-    internal void Select(int contextA, int contextB)
+    /// <summary>Sets the contexts of the next decisions.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    internal void Select(int column, int third, int fourth, int fifth, int selectA, int selectB)
     {
-        setA = contextA * nodes;
-        setB = (setsA + contextB) * nodes;
+        context2 = start2 + (column * FewNodes);
+        context3 = start3 + (third * nodes);
+        context4 = start4 + (fourth * nodes);
+        context5 = start5 + (fifth * nodes);
+        setA = selectA * nodes;
+        setB = weightsB + (selectB * nodes);
     }
 
-    [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    internal void SetContext(int input, int context) => contexts[input] = starts[input] + (context * nodes);
-
-    /// <summary>Starts the counters of a context from those of another input, with the given confidence.</summary>
-    internal void Reset(int input, int context, int fromInput, uint count)
+    /// <summary>Starts a row: its counters begin where those of the whole tensor are, with little confidence.</summary>
+    internal void BeginRow()
     {
-        for (int node = 0; node < nodes; node++)
-            counters[starts[input] + (context * nodes) + node] = (counters[starts[fromInput] + node] & ~CountMask) | count;
+        for (int node = 0; node < FewNodes; node++)
+            counters[start1 + node] = node < nodes ? (counters[node] & ~CountMask) | 1 : EvenOdds;
     }
 
     internal int Code<TCoder>(ref TCoder coder, int node, int bit)
         where TCoder : struct, IDecisionCoder, allows ref struct
     {
-        Span<int> logOdds = stackalloc int[Inputs];
-        for (int i = 0; i < Inputs; i++)
-            logOdds[i] = Logistic.StretchTable[counters[contexts[i] + node] >> 20];
+        ref uint table = ref MemoryMarshal.GetArrayDataReference(counters);
+        int few = Math.Min(node, FewNodes - 1);
+        ref uint counter0 = ref Unsafe.Add(ref table, (uint)node);
+        ref uint counter1 = ref Unsafe.Add(ref table, (uint)(start1 + few));
+        ref uint counter2 = ref Unsafe.Add(ref table, (uint)(context2 + few));
+        ref uint counter3 = ref Unsafe.Add(ref table, (uint)(context3 + node));
+        ref uint counter4 = ref Unsafe.Add(ref table, (uint)(context4 + node));
+        ref uint counter5 = ref Unsafe.Add(ref table, (uint)(context5 + node));
+        ref int stretch = ref MemoryMarshal.GetArrayDataReference(Logistic.StretchTable);
+        Vector256<int> logOdds = Vector256.Create(
+            Unsafe.Add(ref stretch, counter0 >> 20),
+            Unsafe.Add(ref stretch, counter1 >> 20),
+            Unsafe.Add(ref stretch, counter2 >> 20),
+            Unsafe.Add(ref stretch, counter3 >> 20),
+            Unsafe.Add(ref stretch, counter4 >> 20),
+            Unsafe.Add(ref stretch, counter5 >> 20),
+            0,
+            0);
 
         int a = setA + node;
         int b = setB + node;
-        int mixedA = Dot(logOdds, a);
-        int mixedB = Dot(logOdds, b);
+        ref int rowA = ref Unsafe.Add(ref MemoryMarshal.GetArrayDataReference(weights), (uint)(a * MixingKernel.Lanes));
+        ref int rowB = ref Unsafe.Add(ref MemoryMarshal.GetArrayDataReference(weights), (uint)(b * MixingKernel.Lanes));
+        int mixedA = MixingKernel.Mix(logOdds, ref rowA) + Logistic.Limit + 1;
+        int mixedB = MixingKernel.Mix(logOdds, ref rowB) + Logistic.Limit + 1;
         int mixed = (mixedA + mixedB) >> 1;
+        ref ushort squash = ref MemoryMarshal.GetArrayDataReference(Logistic.SquashTable);
 
-        int place = mixed + Logistic.Limit + 1;
-        int step = place >> RefineStepBits;
-        int part = place & ((1 << RefineStepBits) - 1);
-        ref uint refineA = ref refine[(a * RefineEntries) + step];
-        ref uint refineB = ref refine[(b * RefineEntries) + step];
-        int refined = Refined(ref refineA, part) + Refined(ref refineB, part);
-        int probability = Math.Clamp(((2 * Logistic.Squash(mixed)) + refined) >> 2, 1, ushort.MaxValue);
+        // Half of the mixed probability, half of what the table has seen where the mix said this.
+        ref uint refined = ref Unsafe.Add(ref MemoryMarshal.GetArrayDataReference(refine), (uint)((a * RefineEntries) + (mixed >> RefineStepBits)));
+        uint part = (uint)mixed & ((1 << RefineStepBits) - 1);
+        uint seen = (((refined >> 16) * ((1 << RefineStepBits) - part)) + ((Unsafe.Add(ref refined, 1) >> 16) * part)) >> RefineStepBits;
+        int probability = (int)(Unsafe.Add(ref squash, (uint)mixed) + seen + 1) >> 1;
 
-        bit = coder.Code(bit, probability);
+        bit = coder.Code(bit, Math.Min(probability, ushort.MaxValue));
 
-        Learn(logOdds, a, (bit << 16) - Logistic.Squash(mixedA));
-        Learn(logOdds, b, (bit << 16) - Logistic.Squash(mixedB));
-        for (int i = 0; i < Inputs; i++)
-            Count(ref counters[contexts[i] + node], bit, limits[i]);
-        int nearest = part >> (RefineStepBits - 1);
-        Count(ref Unsafe.Add(ref refineA, nearest), bit, 1023);
-        Count(ref Unsafe.Add(ref refineB, nearest), bit, 1023);
+        int target = bit << 16;
+        MixingKernel.Learn(logOdds, ref rowA, target - Unsafe.Add(ref squash, (uint)mixedA), Rate(a));
+        MixingKernel.Learn(logOdds, ref rowB, target - Unsafe.Add(ref squash, (uint)mixedB), Rate(b));
+        Count(ref counter0, bit, SlowLimit);
+        Count(ref counter1, bit, Limit);
+        Count(ref counter2, bit, Limit);
+        Count(ref counter3, bit, Limit);
+        Count(ref counter4, bit, Limit);
+        Count(ref counter5, bit, Limit);
+        Count(ref Unsafe.Add(ref refined, part >> (RefineStepBits - 1)), bit, SlowLimit);
         return bit;
     }
 
+    /// <summary>Moves a counter towards a decision: 22 bits of probability, by 1 / (count + 1.4), and 10 bits of count, up to a limit.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
     internal static void Count(ref uint counter, int bit, int limit)
     {
-        int count = (int)(counter & CountMask);
-        int probability = (int)(counter >> CountBits);
+        uint value = counter;
+        uint count = value & CountMask;
+        int probability = (int)(value >> CountBits);
         int target = -bit & ((1 << 22) - 1);
-        probability += (int)(((long)(target - probability) * Logistic.RateTable[count]) >> 16);
-        counter = ((uint)probability << CountBits) | (uint)(count < limit ? count + 1 : count);
+        probability += (int)(((long)(target - probability) * Unsafe.Add(ref MemoryMarshal.GetArrayDataReference(Logistic.RateTable), count)) >> 16);
+        counter = ((uint)probability << CountBits) | Math.Min(count + 1, (uint)limit);
     }
 
-    private static int Refined(ref uint entry, int part)
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    private int Rate(int set)
     {
-        uint low = entry >> 16;
-        uint high = Unsafe.Add(ref entry, 1) >> 16;
-        return (int)(((low * (uint)((1 << RefineStepBits) - part)) + (high * (uint)part)) >> RefineStepBits);
+        ref int visit = ref Unsafe.Add(ref MemoryMarshal.GetArrayDataReference(visits), (uint)set);
+        int rate = Unsafe.Add(ref MemoryMarshal.GetArrayDataReference(LearningRates), (uint)visit);
+        visit = Math.Min(visit + 1, LearningRates.Length - 1);
+        return rate;
     }
 
-    private int Dot(ReadOnlySpan<int> logOdds, int set)
-    {
-        ReadOnlySpan<int> row = weights.AsSpan(set * Inputs, Inputs);
-        int sum = 0;
-        for (int i = 0; i < Inputs; i++)
-            sum += (row[i] * logOdds[i]) >> 8;
-        return Math.Clamp(sum >> 8, -Logistic.Limit, Logistic.Limit);
-    }
-
-    private void Learn(ReadOnlySpan<int> logOdds, int set, int error)
-    {
-        ref ushort visit = ref visits[set];
-        int rate = LearningRates[visit];
-        if (visit < LearningRates.Length - 1)
-            visit++;
-        Span<int> row = weights.AsSpan(set * Inputs, Inputs);
-        for (int i = 0; i < Inputs; i++)
-        {
-            int step = ((logOdds[i] * error) + (1 << 7)) >> 8;
-            row[i] = Math.Clamp(row[i] + (((step * rate) + (1 << 11)) >> 12), -WeightLimit, WeightLimit);
-        }
-    }
-
-    // 27/2^18 at first, towards 3/2^18; in quarters.
+    // From 27 / 2^18 towards 3 / 2^18 with the number of visits; in quarters.
     private static int[] BuildLearningRates()
     {
         var rates = new int[4096];
         for (int n = 0; n < rates.Length; n++)
-            rates[n] = 12 + (96 * 1024 / (1024 + (16 * n)));
+            rates[n] = 12 + (96 * 64 / (64 + n));
         return rates;
     }
 }

@@ -13,7 +13,7 @@ internal static class Logistic
     private const ulong Decay = 9_187_413_517_043_429_148;
 
     /// <summary>Log-odds by the upper 12 bits of a probability.</summary>
-    internal static readonly short[] StretchTable = BuildStretch();
+    internal static readonly int[] StretchTable = BuildStretch();
 
     /// <summary>Probability by log-odds + 3072.</summary>
     internal static readonly ushort[] SquashTable = BuildSquash();
@@ -43,9 +43,9 @@ internal static class Logistic
     }
 
     // The inverse of squash: the log-odds whose probability is nearest from below.
-    private static short[] BuildStretch()
+    private static int[] BuildStretch()
     {
-        var table = new short[4096];
+        var table = new int[4096];
         UInt128 power = (UInt128)1 << 63;
         int x = 0;
         for (int i = 0; i < 2048; i++)
@@ -58,8 +58,8 @@ internal static class Logistic
                 x++;
             }
 
-            table[2048 + i] = (short)x;
-            table[2047 - i] = (short)-x;
+            table[2048 + i] = x;
+            table[2047 - i] = -x;
         }
 
         return table;
