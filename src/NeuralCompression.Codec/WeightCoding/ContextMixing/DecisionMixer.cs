@@ -4,7 +4,7 @@ using System.Runtime.Intrinsics;
 
 namespace NeuralCompression.Codec.WeightCoding.ContextMixing;
 
-/// <summary>Predicts one kind of decision: adaptive counters in six contexts, mixed in the logistic domain by two sets of weights and refined by a table. Source: docs/format.md, section 5.6.</summary>
+/// <summary>Predicts one kind of decision: adaptive counters in six contexts, mixed in the logistic domain by the sum of two rows of weights, each chosen by a context, and refined by a table. Source: docs/format.md, section 5.6.</summary>
 /// <remarks>The caller sets every context below the sizes given here; nothing is checked again where a decision is coded.</remarks>
 internal sealed class DecisionMixer
 {
@@ -15,16 +15,15 @@ internal sealed class DecisionMixer
 
     private const int CountBits = 10;
     private const uint CountMask = (1u << CountBits) - 1;
+    private const int ProbabilityMask = (1 << 22) - 1;
     private const uint EvenOdds = 1u << 31;
     private const int SlowLimit = 1023;
     private const int Limit = 255;
-    private const int InitialWeight = 12_000;
+    private const int InitialWeight = 5500;
 
     // The refinement table has one entry for each step of 1.0 in log-odds.
     private const int RefineStepBits = 8;
     private const int RefineEntries = 32;
-
-    private static readonly int[] LearningRates = BuildLearningRates();
 
     private readonly int nodes;
     private readonly int weightsB;
@@ -57,10 +56,10 @@ internal sealed class DecisionMixer
         weights = new int[(setsA + setsB) * nodes * MixingKernel.Lanes];
         for (int i = 0; i < weights.Length; i++)
             weights[i] = i % MixingKernel.Lanes < Inputs ? InitialWeight : 0;
-        visits = new int[(setsA + setsB) * nodes];
+        visits = new int[setsA * nodes];
         refine = new uint[setsA * nodes * RefineEntries];
         for (int i = 0; i < refine.Length; i++)
-            refine[i] = ((uint)Logistic.Squash(Math.Clamp(((i % RefineEntries) << RefineStepBits) - 3072, -Logistic.Limit, Logistic.Limit)) << 16) | 6;
+            refine[i] = ((uint)Logistic.Probability(Math.Clamp(((i % RefineEntries) << RefineStepBits) - 3072, -Logistic.Limit, Logistic.Limit)) << 16) | 6;
     }
 
     /// <summary>Sets the contexts of the next decisions.</summary>
@@ -93,74 +92,57 @@ internal sealed class DecisionMixer
         ref uint counter3 = ref Unsafe.Add(ref table, (uint)(context3 + node));
         ref uint counter4 = ref Unsafe.Add(ref table, (uint)(context4 + node));
         ref uint counter5 = ref Unsafe.Add(ref table, (uint)(context5 + node));
-        ref int stretch = ref MemoryMarshal.GetArrayDataReference(Logistic.StretchTable);
+        ref int tables = ref MemoryMarshal.GetArrayDataReference(Logistic.Tables);
         Vector256<int> logOdds = Vector256.Create(
-            Unsafe.Add(ref stretch, counter0 >> 20),
-            Unsafe.Add(ref stretch, counter1 >> 20),
-            Unsafe.Add(ref stretch, counter2 >> 20),
-            Unsafe.Add(ref stretch, counter3 >> 20),
-            Unsafe.Add(ref stretch, counter4 >> 20),
-            Unsafe.Add(ref stretch, counter5 >> 20),
+            Unsafe.Add(ref tables, counter0 >> 20),
+            Unsafe.Add(ref tables, counter1 >> 20),
+            Unsafe.Add(ref tables, counter2 >> 20),
+            Unsafe.Add(ref tables, counter3 >> 20),
+            Unsafe.Add(ref tables, counter4 >> 20),
+            Unsafe.Add(ref tables, counter5 >> 20),
             0,
             0);
 
         int a = setA + node;
-        int b = setB + node;
-        ref int rowA = ref Unsafe.Add(ref MemoryMarshal.GetArrayDataReference(weights), (uint)(a * MixingKernel.Lanes));
-        ref int rowB = ref Unsafe.Add(ref MemoryMarshal.GetArrayDataReference(weights), (uint)(b * MixingKernel.Lanes));
-        int mixedA = MixingKernel.Mix(logOdds, ref rowA) + Logistic.Limit + 1;
-        int mixedB = MixingKernel.Mix(logOdds, ref rowB) + Logistic.Limit + 1;
-        int mixed = (mixedA + mixedB) >> 1;
-        ref ushort squash = ref MemoryMarshal.GetArrayDataReference(Logistic.SquashTable);
+        ref int rows = ref MemoryMarshal.GetArrayDataReference(weights);
+        ref int rowA = ref Unsafe.Add(ref rows, (uint)(a * MixingKernel.Lanes));
+        ref int rowB = ref Unsafe.Add(ref rows, (uint)((setB + node) * MixingKernel.Lanes));
+        int mixed = Math.Min(Math.Max(MixingKernel.Mix(logOdds, ref rowA, ref rowB), -Logistic.Limit), Logistic.Limit) + Logistic.Limit + 1;
 
         // Half of the mixed probability, half of what the table has seen where the mix said this.
         ref uint refined = ref Unsafe.Add(ref MemoryMarshal.GetArrayDataReference(refine), (uint)((a * RefineEntries) + (mixed >> RefineStepBits)));
         uint part = (uint)mixed & ((1 << RefineStepBits) - 1);
         uint seen = (((refined >> 16) * ((1 << RefineStepBits) - part)) + ((Unsafe.Add(ref refined, 1) >> 16) * part)) >> RefineStepBits;
-        int probability = (int)(Unsafe.Add(ref squash, (uint)mixed) + seen + 1) >> 1;
+        int expected = Unsafe.Add(ref tables, (uint)(mixed + Logistic.Squash));
+        int probability = (expected + (int)seen + 1) >> 1;
 
         bit = coder.Code(bit, Math.Min(probability, ushort.MaxValue));
 
-        int target = bit << 16;
-        MixingKernel.Learn(logOdds, ref rowA, target - Unsafe.Add(ref squash, (uint)mixedA), Rate(a));
-        MixingKernel.Learn(logOdds, ref rowB, target - Unsafe.Add(ref squash, (uint)mixedB), Rate(b));
-        Count(ref counter0, bit, SlowLimit);
-        Count(ref counter1, bit, Limit);
-        Count(ref counter2, bit, Limit);
-        Count(ref counter3, bit, Limit);
-        Count(ref counter4, bit, Limit);
-        Count(ref counter5, bit, Limit);
-        Count(ref Unsafe.Add(ref refined, part >> (RefineStepBits - 1)), bit, SlowLimit);
+        ref int visit = ref Unsafe.Add(ref MemoryMarshal.GetArrayDataReference(visits), (uint)a);
+        MixingKernel.Learn(logOdds, ref rowA, ref rowB, (bit << 16) - expected, Unsafe.Add(ref tables, (uint)(visit + Logistic.LearningRates)));
+        visit = Math.Min(visit + 1, Logistic.MaxVisits);
+        ref int rates = ref Unsafe.Add(ref tables, Logistic.CounterRates);
+        int target = -bit & ProbabilityMask;
+        Move(ref counter0, ref rates, target, SlowLimit);
+        Move(ref counter1, ref rates, target, Limit);
+        Move(ref counter2, ref rates, target, Limit);
+        Move(ref counter3, ref rates, target, Limit);
+        Move(ref counter4, ref rates, target, Limit);
+        Move(ref counter5, ref rates, target, Limit);
+        Move(ref Unsafe.Add(ref refined, part >> (RefineStepBits - 1)), ref rates, target, SlowLimit);
         return bit;
     }
 
-    /// <summary>Moves a counter towards a decision: 22 bits of probability, by 1 / (count + 1.4), and 10 bits of count, up to a limit.</summary>
+    /// <summary>Moves a counter towards a decision.</summary>
+    internal static void Count(ref uint counter, int bit) => Move(ref counter, ref Logistic.Tables[Logistic.CounterRates], -bit & ProbabilityMask, Limit);
+
+    // 22 bits of probability, moved by 1 / (count + 1.4), and 10 bits of count, up to a limit. Modulo 2^32, the sum comes out right.
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    internal static void Count(ref uint counter, int bit, int limit)
+    private static void Move(ref uint counter, ref int rates, int target, int limit)
     {
         uint value = counter;
         uint count = value & CountMask;
-        int probability = (int)(value >> CountBits);
-        int target = -bit & ((1 << 22) - 1);
-        probability += (int)(((long)(target - probability) * Unsafe.Add(ref MemoryMarshal.GetArrayDataReference(Logistic.RateTable), count)) >> 16);
-        counter = ((uint)probability << CountBits) | Math.Min(count + 1, (uint)limit);
-    }
-
-    [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    private int Rate(int set)
-    {
-        ref int visit = ref Unsafe.Add(ref MemoryMarshal.GetArrayDataReference(visits), (uint)set);
-        int rate = Unsafe.Add(ref MemoryMarshal.GetArrayDataReference(LearningRates), (uint)visit);
-        visit = Math.Min(visit + 1, LearningRates.Length - 1);
-        return rate;
-    }
-
-    // From 27 / 2^18 towards 3 / 2^18 with the number of visits; in quarters.
-    private static int[] BuildLearningRates()
-    {
-        var rates = new int[4096];
-        for (int n = 0; n < rates.Length; n++)
-            rates[n] = 12 + (96 * 64 / (64 + n));
-        return rates;
+        int step = ((target - (int)(value >> CountBits)) >> 3) * Unsafe.Add(ref rates, count);
+        counter = value + ((uint)step & ~CountMask) + ((count - (uint)limit) >> 31);
     }
 }

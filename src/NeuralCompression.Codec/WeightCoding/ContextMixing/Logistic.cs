@@ -12,20 +12,28 @@ internal static class Logistic
     /// <summary>e^(-1/256) x 2^63, rounded.</summary>
     private const ulong Decay = 9_187_413_517_043_429_148;
 
+    /// <summary>All tables in one array, so that one register reaches them; the constants below say where each starts.</summary>
+    internal static readonly int[] Tables = [.. BuildStretch(), .. BuildSquash(), .. BuildCounterRates(), .. BuildLearningRates()];
+
     /// <summary>Log-odds by the upper 12 bits of a probability.</summary>
-    internal static readonly int[] StretchTable = BuildStretch();
+    internal const int Stretch = 0;
 
     /// <summary>Probability by log-odds + 3072.</summary>
-    internal static readonly ushort[] SquashTable = BuildSquash();
+    internal const int Squash = Stretch + 4096;
 
-    /// <summary>Reciprocals of counts, x 2^16: the n-th visit of a counter moves it by 1 / (n + 1.4).</summary>
-    internal static readonly ushort[] RateTable = BuildRates();
+    /// <summary>2^13 / (n + 1.4) by the count n of a counter.</summary>
+    internal const int CounterRates = Squash + (2 * OneHalf);
 
-    internal static int Squash(int logOdds) => SquashTable[logOdds + OneHalf];
+    /// <summary>How far weights move, by the number of decisions a set of them has seen.</summary>
+    internal const int LearningRates = CounterRates + 1024;
 
-    private static ushort[] BuildSquash()
+    internal const int MaxVisits = 4095;
+
+    internal static int Probability(int logOdds) => Tables[Squash + OneHalf + logOdds];
+
+    private static int[] BuildSquash()
     {
-        var table = new ushort[2 * OneHalf];
+        var table = new int[2 * OneHalf];
         UInt128 power = (UInt128)1 << 63;                                     // e^(-x/256) x 2^63
         for (int x = 0; x < OneHalf; x++)
         {
@@ -33,8 +41,8 @@ internal static class Logistic
             UInt128 below = ((UInt128)1 << 63) + power;
             int p = (int)((((UInt128)1 << (63 + 17)) / below + 1) >> 1);
             p = Math.Min(p, ushort.MaxValue);
-            table[OneHalf + x] = (ushort)p;
-            table[OneHalf - x] = (ushort)(65_536 - p);
+            table[OneHalf + x] = p;
+            table[OneHalf - x] = 65_536 - p;
             power = (power * Decay) >> 63;
         }
 
@@ -65,11 +73,19 @@ internal static class Logistic
         return table;
     }
 
-    private static ushort[] BuildRates()
+    private static int[] BuildCounterRates()
     {
-        var table = new ushort[1024];
+        var table = new int[1024];
         for (int n = 0; n < table.Length; n++)
-            table[n] = (ushort)(65_536 * 5 / ((5 * n) + 7));
+            table[n] = 8192 * 5 / ((5 * n) + 7);
+        return table;
+    }
+
+    private static int[] BuildLearningRates()
+    {
+        var table = new int[MaxVisits + 1];
+        for (int n = 0; n < table.Length; n++)
+            table[n] = 8 + (52 * 64 / (64 + n));
         return table;
     }
 }

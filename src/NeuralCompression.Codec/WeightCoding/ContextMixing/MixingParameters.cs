@@ -11,7 +11,8 @@ internal readonly record struct MixingParameters
     private const int LowBitsMask = 15;
     private const int PlainSignsFlag = 0x10;
     private const int CenterFlag = 0x20;
-    private const int KnownFlags = LowBitsMask | PlainSignsFlag | CenterFlag;
+    private const int EmptyLinesFlag = 0x40;
+    private const int KnownFlags = LowBitsMask | PlainSignsFlag | CenterFlag | EmptyLinesFlag;
 
     /// <summary>Distance inside a row to a related weight: the size of a kernel, or the width of an image; 1 for none.</summary>
     internal int Period { get; init; }
@@ -25,12 +26,15 @@ internal readonly record struct MixingParameters
     /// <summary>True when signs are coded with even odds.</summary>
     internal bool PlainSigns { get; init; }
 
+    /// <summary>True when empty rows and columns are marked and their weights not coded.</summary>
+    internal bool EmptyLines { get; init; }
+
     /// <summary>What is subtracted from every symbol.</summary>
     internal int Center { get; init; }
 
     internal byte[] ToArray()
     {
-        var bytes = new List<byte> { (byte)(LowBits | (PlainSigns ? PlainSignsFlag : 0) | (Center != 0 ? CenterFlag : 0)), Scale };
+        var bytes = new List<byte> { (byte)(LowBits | (PlainSigns ? PlainSignsFlag : 0) | (Center != 0 ? CenterFlag : 0) | (EmptyLines ? EmptyLinesFlag : 0)), Scale };
         int period = Period - 1;
         if (period < 0x80)
             bytes.Add((byte)period);
@@ -67,6 +71,6 @@ internal readonly record struct MixingParameters
 
         if ((flags & ~KnownFlags) != 0 || (flags & LowBitsMask) > MaxLowBits || period >= MaxPeriod)
             Invalid.Throw(ContainerError.EntropyStream, "A parameter is out of range.");
-        return new MixingParameters { LowBits = flags & LowBitsMask, PlainSigns = (flags & PlainSignsFlag) != 0, Scale = payload[1], Period = period + 1, Center = center };
+        return new MixingParameters { LowBits = flags & LowBitsMask, PlainSigns = (flags & PlainSignsFlag) != 0, EmptyLines = (flags & EmptyLinesFlag) != 0, Scale = payload[1], Period = period + 1, Center = center };
     }
 }

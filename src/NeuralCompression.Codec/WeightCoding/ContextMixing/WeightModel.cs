@@ -40,11 +40,13 @@ internal sealed class WeightModel
     private readonly byte[] sizes;
     private readonly byte[] sides;
     private readonly int margin;
+    private readonly bool emptyLines;
+    private readonly uint[] lines = new uint[6];
+    private int[]? liveColumns;
     private int cursor;
     private int row;
-    private int column;
-    private int position;
     private int rowScale;
+    private bool wasEmpty;
 
     private const int TailEscapeBits = 20;
     private const int TailLengths = 20;
@@ -68,37 +70,103 @@ internal sealed class WeightModel
         scale = Exp(scaleLog);
         magnitudes = new DecisionMixer(unary + 1, columns, Levels * Levels, positions * 9, 243, Energies, Levels);
         signs = new DecisionMixer(1, columns, 27, positions * 9, 81, 3, 9);
+        emptyLines = parameters.EmptyLines;
+        lines.AsSpan().Fill(1u << 31);
         tail.AsSpan().Fill(1u << 31);
         columnScales = new int[columns];
         columnScales.AsSpan().Fill(scale);
         margin = (2 * Math.Max(columns, before)) + 4;
-        sizes = new byte[margin + Math.Max(margin, HistoryLength)];
+        sizes = new byte[margin + Math.Max(margin, Math.Max(columns, HistoryLength))];
         sides = new byte[sizes.Length];
         sides.AsSpan().Fill(1);
         cursor = margin;
     }
 
-    /// <summary>Codes the next weights of the segment.</summary>
+    /// <summary>Codes the next rows of the segment; only its last row may be shorter than the others.</summary>
     internal void Run<TCoder, TSymbol>(ref TCoder coder, Span<TSymbol> symbols)
         where TCoder : struct, IDecisionCoder, allows ref struct
         where TSymbol : struct, IBinaryInteger<TSymbol>
     {
-        for (int i = 0; i < symbols.Length; i++)
+        while (!symbols.IsEmpty)
         {
-            if (column == 0)
-                BeginRow();
-            int value = Weight(ref coder, TCoder.Decodes ? 0 : int.CreateTruncating(symbols[i]) - center);
-            if (TCoder.Decodes)
-                symbols[i] = TSymbol.CreateTruncating(value + center);
-            if (cursor == sizes.Length)
+            Span<TSymbol> line = symbols[..Math.Min(columns, symbols.Length)];
+            symbols = symbols[line.Length..];
+            if (cursor + line.Length > sizes.Length)
                 Slide();
+            if (!emptyLines || !EmptyRow<TCoder, TSymbol>(ref coder, line))
+            {
+                Row(ref coder, line);
+            }
+            else
+            {
+                sizes.AsSpan(cursor, line.Length).Clear();
+                sides.AsSpan(cursor, line.Length).Fill(1);
+                if (TCoder.Decodes)
+                    line.Fill(TSymbol.CreateTruncating(center));
+            }
+
+            cursor += line.Length;
+            row++;
+        }
+    }
+
+    /// <summary>Codes which columns are empty, before the first row, when the parameters say so.</summary>
+    /// <param name="isEmpty">One flag a column; written when decoding.</param>
+    internal void Columns<TCoder>(ref TCoder coder, Span<bool> isEmpty)
+        where TCoder : struct, IDecisionCoder, allows ref struct
+    {
+        var live = new List<int>();
+        for (int i = 0; i < columns; i++)
+        {
+            int context = 2 + (i > 0 && isEmpty[i - 1] ? 1 : 0) + (i >= period && isEmpty[i - period] ? 2 : 0);
+            isEmpty[i] = Simple(ref coder, ref lines[context], isEmpty[i] ? 1 : 0) != 0;
+            if (!isEmpty[i])
+                live.Add(i);
+        }
+
+        liveColumns = [.. live];
+    }
+
+    private bool EmptyRow<TCoder, TSymbol>(ref TCoder coder, ReadOnlySpan<TSymbol> line)
+        where TCoder : struct, IDecisionCoder, allows ref struct
+        where TSymbol : struct, IBinaryInteger<TSymbol>
+    {
+        bool empty = !TCoder.Decodes && !line.ContainsAnyExcept(TSymbol.CreateTruncating(center));
+        return wasEmpty = Simple(ref coder, ref lines[wasEmpty ? 1 : 0], empty ? 1 : 0) != 0;
+    }
+
+    private void Row<TCoder, TSymbol>(ref TCoder coder, Span<TSymbol> line)
+        where TCoder : struct, IDecisionCoder, allows ref struct
+        where TSymbol : struct, IBinaryInteger<TSymbol>
+    {
+        magnitudes.BeginRow();
+        signs.BeginRow();
+        rowScale = scale;
+        if (liveColumns is not null)
+        {
+            sizes.AsSpan(cursor, line.Length).Clear();
+            sides.AsSpan(cursor, line.Length).Fill(1);
+            if (TCoder.Decodes)
+                line.Fill(TSymbol.CreateTruncating(center));
+            for (int i = 0; i < liveColumns.Length && liveColumns[i] < line.Length; i++)
+            {
+                int column = liveColumns[i];
+                int value = Weight(ref coder, column, i, positions > 1 ? column % positions : 0, TCoder.Decodes ? 0 : int.CreateTruncating(line[column]) - center);
+                if (TCoder.Decodes)
+                    line[column] = TSymbol.CreateTruncating(value + center);
+            }
+
+            return;
+        }
+
+        int position = 0;
+        for (int column = 0; column < line.Length; column++)
+        {
+            int value = Weight(ref coder, column, column, position, TCoder.Decodes ? 0 : int.CreateTruncating(line[column]) - center);
+            if (TCoder.Decodes)
+                line[column] = TSymbol.CreateTruncating(value + center);
             if (++position >= positions)
                 position = 0;
-            if (++column == columns)
-            {
-                column = 0;
-                row++;
-            }
         }
     }
 
@@ -123,14 +191,6 @@ internal sealed class WeightModel
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     private static int Two(int size) => Math.Min(size, 2);
 
-    private void BeginRow()
-    {
-        magnitudes.BeginRow();
-        signs.BeginRow();
-        rowScale = scale;
-        position = 0;
-    }
-
     private void Slide()
     {
         sizes.AsSpan(cursor - margin).CopyTo(sizes);
@@ -141,10 +201,12 @@ internal sealed class WeightModel
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     private int Level(int value) => Math.Min(Math.Max((Log(value + 1) - scaleLog + 68) >> 3, 0), Levels - 1);
 
-    private int Weight<TCoder>(ref TCoder coder, int value)
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    private int Weight<TCoder>(ref TCoder coder, int column, int place, int position, int value)
         where TCoder : struct, IDecisionCoder, allows ref struct
     {
-        ref byte here = ref Unsafe.Add(ref MemoryMarshal.GetArrayDataReference(sizes), (uint)cursor);
+        uint at = (uint)(cursor + column);
+        ref byte here = ref Unsafe.Add(ref MemoryMarshal.GetArrayDataReference(sizes), at);
         int left = Unsafe.Subtract(ref here, 1);
         int left2 = Unsafe.Subtract(ref here, 2);
         int related = Unsafe.Subtract(ref here, before);
@@ -166,21 +228,21 @@ internal sealed class WeightModel
         int magnitude = Math.Abs(value);
         if (magnitudes.Code(ref coder, 0, magnitude != 0 ? 1 : 0) == 0)
         {
-            Learn(ref columnScale, 0);
+            Learn(ref columnScale, place, 0);
             here = 0;
-            Unsafe.Add(ref MemoryMarshal.GetArrayDataReference(sides), (uint)cursor++) = 1;
+            Unsafe.Add(ref MemoryMarshal.GetArrayDataReference(sides), at) = 1;
             return 0;
         }
 
-        bool negative = Sign(ref coder, value);
+        bool negative = Sign(ref coder, at, column, position, value);
         magnitude = Magnitude(ref coder, magnitude, negative ? negativeLimit : positiveLimit);
-        Learn(ref columnScale, magnitude);
+        Learn(ref columnScale, place, magnitude);
         here = (byte)Math.Min((magnitude + ((1 << lowBits) >> 1)) >> lowBits, MaxTailMagnitude);
-        Unsafe.Add(ref MemoryMarshal.GetArrayDataReference(sides), (uint)cursor++) = negative ? (byte)0 : (byte)2;
+        Unsafe.Add(ref MemoryMarshal.GetArrayDataReference(sides), at) = negative ? (byte)0 : (byte)2;
         return negative ? -magnitude : magnitude;
     }
 
-    private bool Sign<TCoder>(ref TCoder coder, int value)
+    private bool Sign<TCoder>(ref TCoder coder, uint at, int column, int position, int value)
         where TCoder : struct, IDecisionCoder, allows ref struct
     {
         if (negativeLimit == 0)
@@ -189,7 +251,7 @@ internal sealed class WeightModel
             return true;
         if (plainSigns)
             return coder.Code(value < 0 ? 1 : 0, 1 << 15) != 0;
-        ref byte here = ref Unsafe.Add(ref MemoryMarshal.GetArrayDataReference(sides), (uint)cursor);
+        ref byte here = ref Unsafe.Add(ref MemoryMarshal.GetArrayDataReference(sides), at);
         int left = Unsafe.Subtract(ref here, 1);
         int above = Unsafe.Subtract(ref here, columns);
         int related = Unsafe.Subtract(ref here, before);
@@ -261,16 +323,16 @@ internal sealed class WeightModel
         where TCoder : struct, IDecisionCoder, allows ref struct
     {
         bit = coder.Code(bit, Math.Max((int)(counter >> 16), 1));
-        DecisionMixer.Count(ref counter, bit, 255);
+        DecisionMixer.Count(ref counter, bit);
         return bit;
     }
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    private void Learn(ref int columnScale, int magnitude)
+    private void Learn(ref int columnScale, int place, int magnitude)
     {
         int target = magnitude << 8;
-        ref ushort rates = ref MemoryMarshal.GetArrayDataReference(Logistic.RateTable);
-        rowScale += (int)(((long)(target - rowScale) * Unsafe.Add(ref rates, (uint)Math.Min(column + ScaleShrink, ScaleWindow))) >> 16);
-        columnScale += (int)(((long)(target - columnScale) * Unsafe.Add(ref rates, (uint)Math.Min(row + ScaleShrink, ScaleWindow))) >> 16);
+        ref int rates = ref Unsafe.Add(ref MemoryMarshal.GetArrayDataReference(Logistic.Tables), Logistic.CounterRates);
+        rowScale += (int)(((long)(target - rowScale) * Unsafe.Add(ref rates, (uint)Math.Min(place + ScaleShrink, ScaleWindow))) >> 13);
+        columnScale += (int)(((long)(target - columnScale) * Unsafe.Add(ref rates, (uint)Math.Min(row + ScaleShrink, ScaleWindow))) >> 13);
     }
 }
