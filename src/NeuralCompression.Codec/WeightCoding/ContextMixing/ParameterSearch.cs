@@ -126,16 +126,26 @@ internal static class ParameterSearch
         foreach (T symbol in symbols)
             level += Math.Abs(int.CreateTruncating(symbol) - center);
         level /= symbols.Length;
-        var large = new byte[symbols.Length];
-        for (int i = 0; i < large.Length; i++)
-            large[i] = Math.Abs(int.CreateTruncating(symbols[i]) - center) > level ? (byte)1 : (byte)0;
+        var large = new ulong[(symbols.Length / 64) + 2];
+        for (int i = 0; i < symbols.Length; i++)
+        {
+            if (Math.Abs(int.CreateTruncating(symbols[i]) - center) > level)
+                large[i >> 6] |= 1UL << (i & 63);
+        }
+
         var meetings = new long[longest + 2];
-        for (int distance = 1; distance < meetings.Length; distance++)
+        for (int distance = 1; distance < meetings.Length && distance < symbols.Length; distance++)
         {
             long count = 0;
-            for (int i = distance; i < large.Length; i++)
-                count += large[i] & large[i - distance];
-            meetings[distance] = count * large.Length / (large.Length - distance);
+            int skip = distance >> 6;
+            int shift = distance & 63;
+            for (int i = 0; i + skip + 1 < large.Length; i++)
+            {
+                ulong later = (large[i + skip] >> shift) | (shift == 0 ? 0 : large[i + skip + 1] << (64 - shift));
+                count += BitOperations.PopCount(large[i] & later);
+            }
+
+            meetings[distance] = count * symbols.Length / (symbols.Length - distance);
         }
 
         for (int peak = 0; peak < Peaks; peak++)
