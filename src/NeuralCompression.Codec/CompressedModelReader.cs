@@ -2,6 +2,7 @@ using System.Buffers;
 using System.Buffers.Binary;
 using System.Diagnostics.CodeAnalysis;
 using System.Numerics;
+using System.Runtime.InteropServices;
 using NeuralCompression.Codec.Container;
 using NeuralCompression.Codec.WeightCoding;
 
@@ -61,7 +62,9 @@ public sealed class CompressedModelReader : IDisposable
     public static CompressedModelReader Open(string path, DecodeLimits? limits = null)
     {
         ArgumentException.ThrowIfNullOrEmpty(path);
-        return Open(new FileSource(path), limits);
+        // No buffer: every read is at an offset of its own. A named pipe has no offsets and is read forward.
+        var file = new FileStream(path, FileMode.Open, FileAccess.Read, FileShare.Read | FileShare.Delete, bufferSize: 0);
+        return Open(file.CanSeek ? new FileSource(file) : new ForwardSource(file, leaveOpen: false, limits ?? DecodeLimits.Default), limits);
     }
 
     /// <summary>Opens a file on a stream, from the stream's position on, and reads its index.</summary>
@@ -244,23 +247,52 @@ public sealed class CompressedModelReader : IDisposable
     private static void QuantizedBytes<TSymbol>(TensorEntry entry, byte[] payload, Span<byte> bytes)
         where TSymbol : struct, IBinaryInteger<TSymbol>
     {
-        double[] values = ArrayPool<double>.Shared.Rent((int)entry.Length);
+        if (entry.ElementType == ElementType.Float64)
+        {
+            Span<double> values = MemoryMarshal.Cast<byte, double>(bytes);
+            Dequantize<TSymbol, double>(entry, payload, values);
+            if (!BitConverter.IsLittleEndian)
+                BinaryPrimitives.ReverseEndianness(MemoryMarshal.Cast<double, long>(values), MemoryMarshal.Cast<double, long>(values));
+            return;
+        }
+
+        float[] rented = ArrayPool<float>.Shared.Rent((int)entry.Length);
         try
         {
-            Span<double> used = values.AsSpan(0, (int)entry.Length);
-            Dequantize<TSymbol, double>(entry, payload, used);
-            ElementBytes.Write(used, entry.ElementType, bytes);
+            Span<float> values = rented.AsSpan(0, (int)entry.Length);
+            Dequantize<TSymbol, float>(entry, payload, values);
+            ElementBytes.Write(values, entry.ElementType, bytes);
         }
         finally
         {
-            ArrayPool<double>.Shared.Return(values);
+            ArrayPool<float>.Shared.Return(rented);
         }
     }
 
     private static void Elements<T>(TensorEntry entry, byte[] payload, Span<T> values)
         where T : struct, IBinaryFloatingPointIeee754<T>
     {
-        int length = checked((int)(entry.Length * entry.ElementType.Size()));
+        if (entry.Coding == Coding.Raw)
+        {
+            ElementBytes.Read(payload, entry.ElementType, values);
+            return;
+        }
+
+        if (entry.Coding == Coding.Constant)
+        {
+            ElementBytes.Read(payload, entry.ElementType, values[..1]);
+            values.Fill(values[0]);
+            return;
+        }
+
+        if (entry.ElementType == ElementType.Float32 && typeof(T) == typeof(float) && BitConverter.IsLittleEndian)
+        {
+            PlaneCoder.Decode(entry.Coding, payload, entry.ElementType, MemoryMarshal.AsBytes(values));
+            return;
+        }
+
+        // Fits: the index reader refuses planes of more bytes than an array can have.
+        int length = (int)entry.RawLength;
         byte[] bytes = ArrayPool<byte>.Shared.Rent(length);
         try
         {

@@ -73,7 +73,7 @@ public sealed class CompressedModelWriter : IDisposable
     /// <param name="name">Its name, 1 to 512 bytes of UTF-8, not used before.</param>
     /// <param name="tensor">Symbols and grid; shape <c>[...]</c>. Not kept.</param>
     /// <exception cref="ArgumentNullException">An argument is null.</exception>
-    /// <exception cref="ArgumentException">The name is empty, too long, not valid Unicode, or used before.</exception>
+    /// <exception cref="ArgumentException">The name is empty, too long, not valid Unicode, or used before; or the symbols take more than 2 GiB.</exception>
     /// <exception cref="InvalidOperationException">The writer has completed or failed.</exception>
     /// <exception cref="ObjectDisposedException">The writer is disposed.</exception>
     /// <exception cref="IOException">The temporary file cannot be written.</exception>
@@ -82,6 +82,8 @@ public sealed class CompressedModelWriter : IDisposable
     {
         CheckName(name);
         ArgumentNullException.ThrowIfNull(tensor);
+        if (SymbolCoder.RawLength(tensor.Length, tensor.MinSymbol, tensor.MaxSymbol) > Array.MaxLength)
+            throw new ArgumentException("A tensor of more than 2 GiB of symbols must be split.", nameof(tensor));
         EncodedTensor encoded = tensor.TryGetSymbols(out ReadOnlyMemory<sbyte> narrow)
             ? SymbolCoder.Encode(narrow.Span, tensor.Shape, tensor.MinSymbol, tensor.MaxSymbol, level)
             : tensor.TryGetSymbols(out ReadOnlyMemory<short> wide) ? SymbolCoder.Encode(wide.Span, tensor.Shape, tensor.MinSymbol, tensor.MaxSymbol, level) : default;

@@ -9,7 +9,11 @@ internal sealed class AtomicFile : IDisposable
 
     internal AtomicFile(string path)
     {
-        target = Path.GetFullPath(path);
+        // A link is followed, so that it stays a link and its target changes.
+        bool isLink = new FileInfo(path).LinkTarget is not null;
+        target = Path.GetFullPath(isLink ? File.ResolveLinkTarget(path, returnFinalTarget: true)?.FullName ?? path : path);
+        if (Directory.Exists(target))
+            throw new IOException($"'{path}' is a folder.");
         Folder = Path.GetDirectoryName(target) ?? throw new ArgumentException("The path names no file.", nameof(path));
         temporary = Path.Combine(Folder, $"{Path.GetFileName(target)}.{Path.GetRandomFileName()}.tmp");
         Stream = new FileStream(temporary, FileMode.CreateNew, FileAccess.Write, FileShare.None, 1 << 16);
@@ -32,7 +36,14 @@ internal sealed class AtomicFile : IDisposable
     {
         if (published)
             return;
-        Stream.Dispose();
-        File.Delete(temporary);
+        try
+        {
+            // Writes out what is buffered, which fails on a full disk.
+            Stream.Dispose();
+        }
+        finally
+        {
+            File.Delete(temporary);
+        }
     }
 }

@@ -3,9 +3,9 @@ using Microsoft.Win32.SafeHandles;
 namespace NeuralCompression.Codec.Container;
 
 /// <summary>A file on disk, read at any offset from any thread without a lock.</summary>
-internal sealed class FileSource(string path) : PayloadSource
+internal sealed class FileSource(FileStream file) : PayloadSource
 {
-    private readonly SafeFileHandle handle = File.OpenHandle(path, FileMode.Open, FileAccess.Read, FileShare.Read | FileShare.Delete);
+    private readonly SafeFileHandle handle = file.SafeFileHandle;
 
     internal override long Length => RandomAccess.GetLength(handle);
 
@@ -29,5 +29,5 @@ internal sealed class FileSource(string path) : PayloadSource
         return Read(offset, payload) == payload.Length ? payload : null;
     }
 
-    public override void Dispose() => handle.Dispose();
+    public override void Dispose() => file.Dispose();
 }

@@ -12,6 +12,8 @@ internal sealed class ForwardSource(Stream stream, bool leaveOpen, DecodeLimits 
     private long position;
     private long buffered;
     private int next;
+    private bool ended;
+    private bool reading;
 
     internal override long Length => -1;
 
@@ -34,6 +36,11 @@ internal sealed class ForwardSource(Stream stream, bool leaveOpen, DecodeLimits 
         {
             while (next <= tensor)
             {
+                // A read that stopped half way has lost the place in the stream for good.
+                if (ended)
+                    return null;
+                if (reading)
+                    throw new IOException("An earlier read of this stream failed.");
                 TensorEntry entry = entries[next];
                 if (entry.PayloadLength > 0)
                 {
@@ -45,8 +52,14 @@ internal sealed class ForwardSource(Stream stream, bool leaveOpen, DecodeLimits 
                             position);
                     }
 
+                    reading = true;
                     if (!SkipPadding(entry.PayloadOffset) || Grow(entry.PayloadLength) is not byte[] payload)
+                    {
+                        ended = true;
                         return null;
+                    }
+
+                    reading = false;
                     payloads[next] = payload;
                     buffered += payload.Length;
                 }

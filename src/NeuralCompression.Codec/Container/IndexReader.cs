@@ -117,6 +117,8 @@ internal ref struct IndexReader(ReadOnlySpan<byte> index, long fileOffset, Decod
             if (declared == 0 || declared >= (ulong)entry.RawLength)
                 throw Error(ContainerError.PayloadLength, FormattableString.Invariant($"A payload of {declared} bytes is not shorter than the {entry.RawLength} bytes of the raw form, or is empty."));
             length = (long)declared;
+            if (entry.Coding == Coding.BytePlanes && entry.RawLength > Array.MaxLength)
+                throw Limit("Array.MaxLength", "A tensor in byte planes decodes to more bytes than an array can have.");
         }
 
         uint checksum = length > 0 ? BinaryPrimitives.ReadUInt32LittleEndian(Bytes(sizeof(uint))) : 0;

@@ -57,6 +57,16 @@ internal static class FrequencyNormalizer
             sum += frequencies[symbol];
         }
 
+        // Rounding up may have taken more than there is: the cheapest units go back. Shortened mantissas cannot give single units.
+        while (sum >= size && mantissaBits == ExactMantissa)
+        {
+            int cheapest = Cheapest(counts, frequencies, rest);
+            if (cheapest < 0)
+                return false;
+            frequencies[cheapest]--;
+            sum--;
+        }
+
         if (sum >= size)
             return false;
         frequencies[rest] = (ushort)(size - sum);
@@ -91,22 +101,34 @@ internal static class FrequencyNormalizer
         for (int step = 0; step < RansConstants.MaxAlphabet; step++)
         {
             int gain = -1;
-            int loss = -1;
             for (int symbol = 0; symbol < counts.Length; symbol++)
             {
                 if (counts[symbol] == 0)
                     continue;
                 if (gain < 0 || IsLess(counts[gain], (2 * frequencies[gain]) + 1, counts[symbol], (2 * frequencies[symbol]) + 1))
                     gain = symbol;
-                if (frequencies[symbol] > 1 && (loss < 0 || IsLess(counts[symbol], (2 * frequencies[symbol]) - 1, counts[loss], (2 * frequencies[loss]) - 1)))
-                    loss = symbol;
             }
+
+            int loss = Cheapest(counts, frequencies, -1);
 
             if (gain < 0 || loss < 0 || gain == loss || !IsLess(counts[loss], (2 * frequencies[loss]) - 1, counts[gain], (2 * frequencies[gain]) + 1))
                 return;
             frequencies[gain]++;
             frequencies[loss]--;
         }
+    }
+
+    // The symbol that loses least with one unit less, other than one, the smallest of several; -1 when all have a single unit.
+    private static int Cheapest(ReadOnlySpan<long> counts, ReadOnlySpan<ushort> frequencies, int except)
+    {
+        int loss = -1;
+        for (int symbol = 0; symbol < counts.Length; symbol++)
+        {
+            if (symbol != except && frequencies[symbol] > 1 && (loss < 0 || IsLess(counts[symbol], (2 * frequencies[symbol]) - 1, counts[loss], (2 * frequencies[loss]) - 1)))
+                loss = symbol;
+        }
+
+        return loss;
     }
 
     // a / b < c / d for positive numbers.

@@ -17,11 +17,12 @@ internal static class RansEncoder
         FrequencyTableCode.Write(writer, plan.Table.Frequencies, plan.RestSymbol, plan.Table.PrecisionBits, plan.MantissaBits);
         byte[] head = writer.ToArray();
 
-        // One word at most per symbol.
-        byte[] words = ArrayPool<byte>.Shared.Rent(checked(symbols.Length * sizeof(ushort)));
+        // One word at most per symbol; and the plan's estimate, exact but for lanes and rounding, with an eighth to spare.
+        int most = (int)Math.Min(symbols.Length * (long)sizeof(ushort), plan.EstimatedBytes + (plan.EstimatedBytes / 8) + 4096);
+        byte[] words = ArrayPool<byte>.Shared.Rent(most);
         try
         {
-            Span<byte> room = words.AsSpan(0, symbols.Length * sizeof(ushort));
+            Span<byte> room = words.AsSpan(0, most);
             Span<uint> states = stackalloc uint[RansConstants.LaneCounts[plan.LaneCode]];
             int first = ScalarRans.Encode(symbols, plan.Table, states, room);
             var stream = new byte[head.Length + (states.Length * sizeof(uint)) + room.Length - first];

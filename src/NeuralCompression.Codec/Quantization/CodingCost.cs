@@ -24,6 +24,8 @@ public static class CodingCost
         if (first < 0)
             return 0;
         int last = symbolCounts.LastIndexOfAnyExcept(0L);
+        if (first == last)
+            return 0;
         long length = 0;
         foreach (long count in symbolCounts)
             length += count;
@@ -64,8 +66,6 @@ public static class CodingCost
 
     private static long Estimate(ReadOnlySpan<long> counts, long extraBytes, long rawLength)
     {
-        if (counts.Length < 2)
-            return 0;
         RansPlan? plan = RansPlan.Create(counts, SymbolCoder.MaxPrecision(CompressionLevel.Optimal));
         return plan is null ? rawLength : Math.Min(rawLength, plan.EstimatedBytes + extraBytes);
     }

@@ -1,5 +1,6 @@
 using System.Buffers.Binary;
 using System.Numerics;
+using System.Runtime.InteropServices;
 
 namespace NeuralCompression.Codec.WeightCoding;
 
@@ -11,6 +12,12 @@ internal static class ElementBytes
         where T : struct, IBinaryFloatingPointIeee754<T>
     {
         int size = type.Size();
+        if (type == ElementType.Float32 && typeof(T) == typeof(float) && BitConverter.IsLittleEndian)
+        {
+            bytes[..(values.Length * size)].CopyTo(MemoryMarshal.AsBytes(values));
+            return;
+        }
+
         for (int i = 0; i < values.Length; i++)
         {
             ReadOnlySpan<byte> element = bytes.Slice(i * size, size);
@@ -30,8 +37,8 @@ internal static class ElementBytes
         }
     }
 
-    /// <summary>Writes numbers that are already values of the element type.</summary>
-    internal static void Write(ReadOnlySpan<double> values, ElementType type, Span<byte> bytes)
+    /// <summary>Writes numbers that are already values of the element type: float32, float16 or bfloat16.</summary>
+    internal static void Write(ReadOnlySpan<float> values, ElementType type, Span<byte> bytes)
     {
         int size = type.Size();
         for (int i = 0; i < values.Length; i++)
@@ -40,16 +47,13 @@ internal static class ElementBytes
             switch (type)
             {
                 case ElementType.Float32:
-                    BinaryPrimitives.WriteSingleLittleEndian(element, (float)values[i]);
+                    BinaryPrimitives.WriteSingleLittleEndian(element, values[i]);
                     break;
                 case ElementType.Float16:
                     BinaryPrimitives.WriteHalfLittleEndian(element, (Half)values[i]);
                     break;
-                case ElementType.BFloat16:
-                    BinaryPrimitives.WriteUInt16LittleEndian(element, BFloat16Bits.FromSingle((float)values[i]));
-                    break;
                 default:
-                    BinaryPrimitives.WriteDoubleLittleEndian(element, values[i]);
+                    BinaryPrimitives.WriteUInt16LittleEndian(element, BFloat16Bits.FromSingle(values[i]));
                     break;
             }
         }

@@ -1,4 +1,5 @@
 using System.Buffers;
+using System.Buffers.Binary;
 using System.IO.Compression;
 using NeuralCompression.Codec.EntropyCoding;
 
@@ -180,10 +181,18 @@ internal static class PlaneCoder
         for (int offset = 0; offset < elements.Length; offset += size)
         {
             Span<byte> element = elements.Slice(offset, size);
-            byte lowest = element[0];
-            for (int i = 0; i < size - 1; i++)
-                element[i] = (byte)((element[i] >> 1) | (element[i + 1] << 7));
-            element[size - 1] = (byte)((element[size - 1] >> 1) | (lowest << 7));
+            switch (size)
+            {
+                case sizeof(ushort):
+                    BinaryPrimitives.WriteUInt16LittleEndian(element, ushort.RotateRight(BinaryPrimitives.ReadUInt16LittleEndian(element), 1));
+                    break;
+                case sizeof(uint):
+                    BinaryPrimitives.WriteUInt32LittleEndian(element, uint.RotateRight(BinaryPrimitives.ReadUInt32LittleEndian(element), 1));
+                    break;
+                default:
+                    BinaryPrimitives.WriteUInt64LittleEndian(element, ulong.RotateRight(BinaryPrimitives.ReadUInt64LittleEndian(element), 1));
+                    break;
+            }
         }
     }
 }

@@ -2,6 +2,7 @@ using System.Buffers;
 using System.Buffers.Binary;
 using System.IO.Compression;
 using System.Numerics;
+using System.Runtime.InteropServices;
 using NeuralCompression.Codec.EntropyCoding;
 using NeuralCompression.Codec.WeightCoding.ContextMixing;
 
@@ -55,8 +56,8 @@ internal static class SymbolCoder
         return wide;
     }
 
-    /// <summary>The finest table a level may use.</summary>
-    internal static int MaxPrecision(CompressionLevel level) => level == CompressionLevel.SmallestSize ? RansConstants.MaxPrecisionBits : 12;
+    /// <summary>The finest table a level may use: 12 bits keep a decoding table of one 32-bit entry per slot in 16 KiB.</summary>
+    internal static int MaxPrecision(CompressionLevel level) => level == CompressionLevel.Fastest ? 12 : RansConstants.MaxPrecisionBits;
 
     /// <summary>Decodes a payload whose length the index reader has checked against the coding.</summary>
     internal static void Decode<T>(Coding coding, ReadOnlySpan<byte> payload, ReadOnlySpan<long> shape, int min, int max, Span<T> symbols)
@@ -149,6 +150,13 @@ internal static class SymbolCoder
     private static void DecodeRans<T>(ReadOnlySpan<byte> payload, int min, int max, Span<T> symbols)
         where T : struct, IBinaryInteger<T>
     {
+        if (max - min < RansConstants.MaxAlphabet && typeof(T) == typeof(sbyte))
+        {
+            if (RansDecoder.Decode(payload, max - min + 1, (byte)min, MemoryMarshal.AsBytes(symbols)) != payload.Length)
+                Invalid.Throw(ContainerError.EntropyStream, "The entropy-coded data goes on after the last symbol.");
+            return;
+        }
+
         byte[] tokens = ArrayPool<byte>.Shared.Rent(symbols.Length);
         try
         {

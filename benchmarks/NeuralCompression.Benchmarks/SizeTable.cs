@@ -1,0 +1,119 @@
+using System.Globalization;
+using System.IO.Compression;
+using NeuralCompression.Codec;
+
+namespace NeuralCompression.Benchmarks;
+
+/// <summary>Whole-file sizes against order-0 entropy, and encode and decode speed in processor time, one table: <c>sizes [folder of NAME.i8.gz]</c>.</summary>
+internal static class SizeTable
+{
+    private const int Repeats = 5;
+
+    internal static void Run(string? folder)
+    {
+        var sets = new List<TensorSet>
+        {
+            TensorSet.Synthetic("ternary95", 1 << 24, 1, (u, v) => (sbyte)(u < 0.95 ? 0 : v < 0.5 ? 1 : -1)),
+            TensorSet.Synthetic("laplace2.5", 1 << 24, 2, (u, v) => (sbyte)Math.Clamp(Math.Round((v < 0.5 ? -1 : 1) * -Math.Log(1 - u) * 1.05), -16, 16)),
+            TensorSet.Synthetic("gauss6", 1 << 24, 3, (u, v) => (sbyte)Math.Clamp(Math.Round(Math.Sqrt(-2 * Math.Log(1 - u)) * Math.Cos(2 * Math.PI * v) * 15.5), -127, 127)),
+        };
+        if (folder is not null)
+            sets.AddRange(Directory.EnumerateFiles(folder, "*.i8.gz").Order(StringComparer.Ordinal).Select(TensorSet.Read));
+
+        Console.WriteLine("| set | level | tensors | weights | order-0 bits/weight | file bytes | bits/weight | over order-0 | encode M/s | decode M/s |");
+        Console.WriteLine("|---|---|---|---|---|---|---|---|---|---|");
+        foreach (TensorSet set in sets)
+        {
+            double entropy = set.Entropy;
+            foreach (CompressionLevel level in new[] { CompressionLevel.Fastest, CompressionLevel.Optimal, CompressionLevel.SmallestSize })
+            {
+                byte[] file = [];
+                double encode = Median(() => file = Write(set, level));
+                double decode = Median(() => Read(set, file));
+                double bits = 8.0 * file.Length / set.Weights;
+                Console.WriteLine(string.Create(CultureInfo.InvariantCulture, $"| {set.Name} | {level} | {set.Tensors.Count} | {set.Weights} | {entropy:F4} | {file.Length} | {bits:F4} | {(bits / entropy) - 1:P2} | {set.Weights / encode / 1e6:F0} | {set.Weights / decode / 1e6:F0} |"));
+            }
+        }
+
+        if (folder is not null)
+            RunLossless(folder);
+    }
+
+    /// <summary>Lossless float32 tensors, NAME.f32.gz: size against raw and speed in bytes of floats.</summary>
+    private static void RunLossless(string folder)
+    {
+        Console.WriteLine();
+        Console.WriteLine("| lossless set | raw bytes | file bytes | against raw | encode MB/s | decode MB/s |");
+        Console.WriteLine("|---|---|---|---|---|---|");
+        foreach (string path in Directory.EnumerateFiles(folder, "*.f32.gz").Order(StringComparer.Ordinal))
+        {
+            using var unzipped = new MemoryStream();
+            using (var zipped = new GZipStream(File.OpenRead(path), CompressionMode.Decompress))
+                zipped.CopyTo(unzipped);
+            byte[] raw = unzipped.ToArray();
+            byte[] back = new byte[raw.Length];
+            byte[] file = [];
+            double encode = Median(() =>
+            {
+                using var stream = new MemoryStream();
+                using (var writer = CompressedModelWriter.Create(stream, leaveOpen: true))
+                {
+                    writer.Add("all", ElementType.Float32, [raw.Length / sizeof(float)], raw);
+                    writer.Complete();
+                }
+
+                file = stream.ToArray();
+            });
+            double decode = Median(() =>
+            {
+                using var reader = CompressedModelReader.Open(new MemoryStream(file));
+                reader.DecodeBytes(reader.Tensors[0], back);
+            });
+            if (!back.AsSpan().SequenceEqual(raw))
+                throw new InvalidOperationException($"{path} decodes to other values.");
+            Console.WriteLine(string.Create(CultureInfo.InvariantCulture, $"| {Path.GetFileName(path)} | {raw.Length} | {file.Length} | {file.Length / (double)raw.Length:F4} | {raw.Length / encode / 1e6:F0} | {raw.Length / decode / 1e6:F0} |"));
+        }
+    }
+
+    private static byte[] Write(TensorSet set, CompressionLevel level)
+    {
+        using var stream = new MemoryStream();
+        using (var writer = CompressedModelWriter.Create(stream, level))
+        {
+            foreach ((string name, long[] shape, sbyte[] symbols) in set.Tensors)
+                writer.Add(name, QuantizedTensor.FromSymbols(symbols, shape, QuantizationGrid.Uniform(0.0078125)));
+            writer.Complete();
+        }
+
+        return stream.ToArray();
+    }
+
+    private static void Read(TensorSet set, byte[] file)
+    {
+        using var reader = CompressedModelReader.Open(new MemoryStream(file));
+        sbyte[] buffer = new sbyte[set.Tensors.Max(tensor => tensor.Symbols.Length)];
+        foreach ((string name, _, sbyte[] symbols) in set.Tensors)
+        {
+            Span<sbyte> decoded = buffer.AsSpan(0, symbols.Length);
+            reader.DecodeSymbols(reader[name], decoded);
+            if (!decoded.SequenceEqual(symbols))
+                throw new InvalidOperationException($"{set.Name}/{name} decodes to other symbols.");
+        }
+    }
+
+    // Processor time of this process, which works on one thread: wall time says little on a machine that is shared.
+    private static double Median(Action action)
+    {
+        action();
+        var times = new double[Repeats];
+        for (int i = 0; i < Repeats; i++)
+        {
+            TimeSpan start = Environment.CpuUsage.TotalTime;
+            action();
+            times[i] = (Environment.CpuUsage.TotalTime - start).TotalSeconds;
+        }
+
+        Array.Sort(times);
+        return times[Repeats / 2];
+    }
+}

@@ -1,0 +1,65 @@
+using TorchSharp.Modules;
+
+namespace NeuralCompression;
+
+/// <summary>Everything a <see cref="CompressionSession"/> needs to know; copied when the session is made.</summary>
+/// <remarks>
+/// An options object with an invalid or contradictory value makes the session's constructor throw
+/// <see cref="Microsoft.Extensions.Options.OptionsValidationException"/>, which names every fault at once.
+/// </remarks>
+public sealed class CompressionOptions
+{
+    /// <summary>Noise level and limits of the weight range.</summary>
+    public QuantizationOptions Quantization { get; set; } = new();
+
+    /// <summary>The compression term of the objective.</summary>
+    public LossOptions Loss { get; set; } = new();
+
+    /// <summary>The noise that stands for quantisation in training.</summary>
+    public NoiseOptions Noise { get; set; } = new();
+
+    /// <summary>Where the raw parameters start.</summary>
+    public InitializationOptions Initialization { get; set; } = new();
+
+    /// <summary>The function from raw parameters into the weight range; default <see cref="MappingKind.Tanh"/>.</summary>
+    public MappingKind Mapping { get; set; } = MappingKind.Tanh;
+
+    /// <summary>Whether each tensor's gain is trained too (its logarithm, by the same optimizer); default true.</summary>
+    public bool TrainGains { get; set; } = true;
+
+    /// <summary>
+    /// Fraction t of the rounded weight in the forward pass, (1 − t) · m + t · Q(m), with the gradient passed straight through; fraction, range [0, 1], default 0. It is the starting
+    /// value of <see cref="CompressionSession.QuantizedForward"/>.
+    /// </summary>
+    public double QuantizedForward { get; set; }
+
+    /// <summary>
+    /// Which parameters are compressed, by name and parameter; null (the default) takes every trainable floating-point parameter of two or more dimensions.
+    /// </summary>
+    public Func<string, Parameter, bool>? Include { get; set; }
+
+    internal CompressionOptions Copy() => new()
+    {
+        Quantization = Quantization.Copy(),
+        Loss = Loss.Copy(),
+        Noise = Noise.Copy(),
+        Initialization = Initialization.Copy(),
+        Mapping = Mapping,
+        TrainGains = TrainGains,
+        QuantizedForward = QuantizedForward,
+        Include = Include,
+    };
+
+    internal void ThrowIfInvalid()
+    {
+        var failures = new OptionsFailures("Compression");
+        failures.Require(Enum.IsDefined(Mapping), nameof(Mapping), "is not a known mapping.");
+        failures.Require(QuantizedForward is >= 0 and <= 1, nameof(QuantizedForward), "must lie in [0, 1].");
+        failures.Require(Loss.Include is null, "Loss.Include", "is for the loss used alone; in a session set Include.");
+        failures.Include(Quantization.Validate());
+        failures.Include(Loss.Validate());
+        failures.Include(Noise.Validate());
+        failures.Include(Initialization.Validate());
+        failures.ThrowIfAny(typeof(CompressionOptions));
+    }
+}

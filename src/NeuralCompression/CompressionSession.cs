@@ -1,0 +1,525 @@
+using NeuralCompression.Interop;
+using NeuralCompression.Sessions;
+using TorchSharp.Modules;
+using static TorchSharp.torch;
+
+namespace NeuralCompression;
+
+/// <summary>
+/// Trains a module to be small: holds raw parameters θ and a gain g for every weight tensor, lends the module g · (m(θ) + noise) while a step is open, and saves what training arrived at.
+/// </summary>
+/// <remarks>
+/// <para>Outside a step the module's parameters are its effective weights g · m(θ), without noise, so evaluating it, <c>state_dict()</c> and other libraries see the truth. Give the optimizer
+/// <see cref="Parameters"/>, not the module's.</para>
+/// <para>One session per module. Not thread-safe: one thread at a time. The session keeps what it owns outside every dispose scope until it is disposed; the module keeps its weights then.</para>
+/// <para>The objective, with every gradient, is written out in docs/training.md.</para>
+/// <para>Source: claims 1, 7, 8, 9, 11, 13, 15, 16.</para>
+/// </remarks>
+/// <example>
+/// <code>
+/// using var session = new CompressionSession(model, new CompressionOptions { Loss = { Lambda = 1e-3 } });
+/// var optimizer = torch.optim.Adam(session.Parameters(), 1e-3);
+/// foreach (var (x, y) in batches)
+/// {
+///     using var scope = torch.NewDisposeScope();
+///     optimizer.zero_grad();
+///     using (session.BeginStep())
+///         (criterion.call(model.call(x), y) + session.Loss()).backward();
+///     session.Step(optimizer);
+/// }
+/// session.Quantize();
+/// CompressionReport report = session.Save("model.ncm");
+/// </code>
+/// </example>
+public sealed partial class CompressionSession : IDisposable
+{
+    private readonly nn.Module _model;
+    private readonly CompressionOptions _options;
+    private readonly List<SessionWeight> _weights = [];
+    private readonly List<OtherParameter> _others = [];
+    private StepScope? _scope;
+    private bool _stepOpen;
+    private bool _lossAsked;
+    private bool _hasGradients;
+    private bool _inClosure;
+    private ulong _draws;
+    private long _steps;
+    private bool _disposed;
+
+    /// <summary>Takes a module's weights under control. Its function does not change, but for rounding and clipped seed weights; with <see cref="StartingPoint.Random"/> it gets new weights.</summary>
+    /// <param name="model">The module, on the device and of the type it will train in; the session does not own it.</param>
+    /// <param name="options">What to do; copied. Null takes the defaults.</param>
+    /// <exception cref="ArgumentNullException"><paramref name="model"/> is null.</exception>
+    /// <exception cref="Microsoft.Extensions.Options.OptionsValidationException">An option is out of its range; the error names every one.</exception>
+    /// <exception cref="ArgumentException">The module has no parameter to compress, or its weights are not finite or do not fit the range.</exception>
+    /// <exception cref="InvalidOperationException">A random start cannot reach its occupancy.</exception>
+    public CompressionSession(nn.Module model, CompressionOptions? options = null)
+    {
+        ArgumentNullException.ThrowIfNull(model);
+        _model = model;
+        _options = (options ?? new CompressionOptions()).Copy();
+        _options.ThrowIfInvalid();
+        Lambda = _options.Loss.Lambda;
+        NoiseScale = _options.Noise.Scale;
+        QuantizedForward = _options.QuantizedForward;
+        Mapping = WeightMapping.Create(_options.Mapping, _options.Quantization.LowerLimit, _options.Quantization.UpperLimit);
+        try
+        {
+            TakeOver();
+        }
+        catch
+        {
+            Dispose();
+            throw;
+        }
+    }
+
+    /// <summary>Strength of the compression term now; range [0, ∞). Settable between steps, for schedules.</summary>
+    /// <exception cref="ArgumentOutOfRangeException">The value is negative or not finite.</exception>
+    public double Lambda
+    {
+        get;
+        set => field = double.IsFinite(value) && value >= 0
+            ? value : throw new ArgumentOutOfRangeException(nameof(value), value, "The strength must be finite and not negative.");
+    }
+
+    /// <summary>Schedule factor s of the noise now; fraction, range [0, 1]. Settable between steps.</summary>
+    /// <exception cref="ArgumentOutOfRangeException">The value lies outside [0, 1].</exception>
+    public double NoiseScale
+    {
+        get;
+        set => field = value is >= 0 and <= 1 ? value : throw new ArgumentOutOfRangeException(nameof(value), value, "The noise scale must lie in [0, 1].");
+    }
+
+    /// <summary>
+    /// Fraction t of the rounded weight in the forward pass, g · ((1 − t) · m + t · Q(m) + noise); fraction, range [0, 1]. The gradient passes straight through the rounding: a surrogate, exact only at 0. Settable between steps.
+    /// </summary>
+    /// <exception cref="ArgumentOutOfRangeException">The value lies outside [0, 1].</exception>
+    public double QuantizedForward
+    {
+        get;
+        set => field = value is >= 0 and <= 1 ? value : throw new ArgumentOutOfRangeException(nameof(value), value, "The quantised fraction must lie in [0, 1].");
+    }
+
+    /// <summary>The mapping of all compressed tensors.</summary>
+    public WeightMapping Mapping { get; }
+
+    /// <summary>The compressed tensors, in the module's order.</summary>
+    public IReadOnlyList<CompressedWeight> Weights { get; private set; } = [];
+
+    /// <summary>Whether <see cref="FreezeZeros"/> was called.</summary>
+    public bool IsFrozen => _weights[0].IsFrozen;
+
+    /// <summary>Fraction of the compressed weights that quantise to zero now, in [0, 1].</summary>
+    public double Sparsity
+    {
+        get
+        {
+            double zeros = 0;
+            long count = 0;
+            foreach (var weight in _weights)
+            {
+                zeros += weight.Quantize().Sparsity * weight.Length;
+                count += weight.Length;
+            }
+
+            return count == 0 ? 0 : zeros / count;
+        }
+    }
+
+    /// <summary>What an optimizer must train: θ of every compressed tensor, its log-gain unless gains are fixed, and every other trainable parameter; each once, tied ones once.</summary>
+    /// <returns>The same parameters at every call, owned by the session or the module.</returns>
+    public IEnumerable<Parameter> Parameters()
+    {
+        foreach (var weight in _weights)
+        {
+            yield return weight.Theta;
+            if (weight.LogGain is not null)
+            {
+                yield return weight.LogGain;
+            }
+        }
+
+        foreach (var other in _others)
+        {
+            yield return other.Parameter;
+        }
+    }
+
+    /// <summary>
+    /// Opens a step: until the result is disposed the module's parameters hold g · (m(θ) + noise), with fresh noise. Run forward and <c>backward</c> inside. Disposing it adds the parameters' gradients, by the chain rule, to those of
+    /// θ and log g, clears them, and restores the noise-free weights, also after an exception. Several steps before one <see cref="Step(optim.Optimizer)"/> accumulate gradients.
+    /// </summary>
+    /// <returns>The open step; dispose it with <c>using</c>.</returns>
+    /// <exception cref="ObjectDisposedException">The session is disposed.</exception>
+    /// <exception cref="InvalidOperationException">
+    /// A step is open already; a parameter changed behind the session's back; θ changed other than by <see cref="Step(optim.Optimizer)"/>; or the module moved to another device or type.
+    /// </exception>
+    public IDisposable BeginStep()
+    {
+        ThrowIfUnusable();
+        ThrowIfChanged();
+        LeaveQuantized();
+        foreach (var weight in _weights)
+        {
+            // Within a closure the optimizer itself moves θ between evaluations.
+            if (_inClosure)
+            {
+                weight.ReadGain();
+                weight.Remap();
+            }
+            else if (!weight.Remap())
+            {
+                weight.WriteEffectiveWeights();
+                throw new InvalidOperationException(
+                    $"The raw parameter of '{weight.Name}' changed outside the session; call session.Step(optimizer) instead of optimizer.step().");
+            }
+        }
+
+        var settings = new StepSettings(_options.Noise.Seed, _draws, _model.training ? NoiseScale : 0, _options.Noise.Target, QuantizedForward);
+        try
+        {
+            foreach (var weight in _weights)
+            {
+                // A gradient left in a parameter from outside would be taken for this step's.
+                if (!weight.IsDirect)
+                {
+                    weight.Parameter.grad = null;
+                }
+
+                weight.WriteNoisyWeights(settings);
+            }
+        }
+        catch (ArgumentException e)
+        {
+            _weights.ForEach(w => w.Restore());
+            throw new InvalidOperationException($"A weight is not a number: the training has diverged; lower the learning rate. ({e.Message})", e);
+        }
+
+        _draws++;
+        _stepOpen = true;
+        _lossAsked = false;
+        // A new one each time: disposing an earlier one again must not close this step.
+        return _scope = new StepScope(this);
+    }
+
+    /// <summary>The compression term, λ times the sum over the compressed tensors, at the noise-free m(θ).</summary>
+    /// <returns>
+    /// Shape <c>[]</c>, loss units; the caller owns it. With <see cref="LossMode.Autograd"/> it carries the gradient; with the other modes it is a plain number to show and add, and the session applies the gradient itself,
+    /// once per step in which this was called (direct) or at every <see cref="Step(optim.Optimizer)"/> (proximal).
+    /// </returns>
+    /// <exception cref="ObjectDisposedException">The session is disposed.</exception>
+    public Tensor Loss()
+    {
+        ObjectDisposedException.ThrowIf(_disposed, this);
+        _lossAsked = true;
+        using var scope = NewDisposeScope();
+        var resultType = _weights.Any(w => w.Theta.dtype == ScalarType.Float64) ? ScalarType.Float64 : ScalarType.Float32;
+        bool graph = _options.Loss.Mode == LossMode.Autograd && Lambda > 0 && is_grad_enabled();
+        double value = 0;
+        Tensor? sum = null;
+        foreach (var weight in _weights)
+        {
+            var ratio = weight.Ratio();
+            double term = Lambda * ratio.Value(_options.Loss);
+            value += term;
+            if (graph)
+            {
+                var surrogate = SparsityEqualizingLoss.LinearSurrogate(weight.Theta, weight.LossGradient(ratio, Lambda, _options.Loss), term, resultType);
+                sum = sum is null ? surrogate : sum.add(surrogate.to(sum.device));
+            }
+        }
+
+        return (sum ?? tensor(value, resultType, _weights[0].Theta.device)).MoveToOuterDisposeScope();
+    }
+
+    /// <summary>The optimizer's step and everything that must follow it: the proximal step, the mapping's domain, frozen zeros, and the module's effective weights.</summary>
+    /// <param name="optimizer">An optimizer over <see cref="Parameters"/>.</param>
+    /// <exception cref="ArgumentNullException"><paramref name="optimizer"/> is null.</exception>
+    /// <exception cref="ObjectDisposedException">The session is disposed.</exception>
+    /// <exception cref="InvalidOperationException">
+    /// A step is still open; no step collected gradients since the last call; or the optimizer lacks a parameter of the session (it was probably made from <c>model.parameters()</c>).
+    /// </exception>
+    public void Step(optim.Optimizer optimizer) => StepWith(optimizer, closure: null);
+
+    /// <summary>The same for optimizers that evaluate the objective themselves (LBFGS).</summary>
+    /// <param name="optimizer">An optimizer over <see cref="Parameters"/>.</param>
+    /// <param name="closure">Clears the gradients, opens a step with <see cref="BeginStep"/>, runs forward and backward, and returns the objective.</param>
+    /// <exception cref="ArgumentNullException">An argument is null.</exception>
+    /// <exception cref="ObjectDisposedException">The session is disposed.</exception>
+    /// <exception cref="InvalidOperationException">A step is open, or the optimizer lacks a parameter of the session; or the proximal mode is on, which has no meaning here.</exception>
+    public void Step(optim.Optimizer optimizer, Func<Tensor> closure)
+    {
+        ArgumentNullException.ThrowIfNull(closure);
+        if (_options.Loss.Mode == LossMode.Proximal)
+        {
+            throw new InvalidOperationException("A closure has many evaluations and no single step for LossMode.Proximal to follow; use Autograd or DirectGradient.");
+        }
+
+        StepWith(optimizer, closure);
+    }
+
+    /// <summary>Freezes the zero pattern and the signs: what quantises to zero now stays zero, without noise and gradient, and the rest stays off zero with its sign.</summary>
+    /// <exception cref="ObjectDisposedException">The session is disposed.</exception>
+    /// <exception cref="InvalidOperationException">A step is open, or a parameter changed behind the session's back.</exception>
+    public void FreezeZeros()
+    {
+        ThrowIfUnusable();
+        ThrowIfChanged();
+        LeaveQuantized();
+        foreach (var weight in _weights)
+        {
+            weight.Freeze();
+            weight.Remap();
+            weight.WriteEffectiveWeights();
+        }
+    }
+
+    /// <summary>
+    /// Rounds the module's weights to their grids, so that the module holds exactly what a reader of the saved file will decode. Training may go on: the next <see cref="BeginStep"/> returns to the effective weights.
+    /// </summary>
+    /// <exception cref="ObjectDisposedException">The session is disposed.</exception>
+    /// <exception cref="InvalidOperationException">A step is open, a parameter changed behind the session's back, or a weight is not finite.</exception>
+    public void Quantize()
+    {
+        ThrowIfUnusable();
+        ThrowIfChanged();
+        LeaveQuantized();
+        foreach (var weight in _weights)
+        {
+            weight.WriteQuantizedWeights();
+        }
+
+        foreach (var other in _others)
+        {
+            other.Quantize(_options.Quantization.OtherBits);
+        }
+    }
+
+    /// <summary>Releases what the session owns. The module keeps its present weights and is an ordinary module again; an open step is closed first.</summary>
+    public void Dispose()
+    {
+        if (_disposed)
+        {
+            return;
+        }
+
+        if (_stepOpen)
+        {
+            CloseStep();
+        }
+
+        _disposed = true;
+        foreach (var weight in _weights)
+        {
+            weight.Dispose();
+        }
+
+        foreach (var other in _others)
+        {
+            other.Dispose();
+        }
+    }
+
+    private void TakeOver()
+    {
+        var initializer = new SeedAwareInitializer(Mapping, _options.Initialization, _options.Quantization);
+        var compressed = new HashSet<nint>();
+        foreach (var (name, parameter) in WeightSelection.Of(_model, _options.Include))
+        {
+            compressed.Add(TensorMemory.Identity(parameter));
+            try
+            {
+                using var start = _options.Initialization.Start == StartingPoint.Random
+                    ? initializer.Random(parameter.shape, initializer.TargetSpread(parameter.shape), _weights.Count, SessionWeight.RawType(parameter), parameter.device)
+                    : initializer.FromSeed(parameter);
+                _weights.Add(SessionWeight.Create(name, _weights.Count, parameter, start, Mapping, _options));
+            }
+            catch (ArgumentException e)
+            {
+                throw new ArgumentException($"'{name}' cannot be compressed: {e.Message}", e);
+            }
+        }
+
+        if (_weights.Count == 0)
+        {
+            throw new ArgumentException("The module has no trainable floating-point parameter of two or more dimensions; name others with CompressionOptions.Include.", "model");
+        }
+
+        foreach (var (_, parameter) in WeightSelection.Of(_model, include: static (_, _) => true))
+        {
+            if (!compressed.Contains(TensorMemory.Identity(parameter)))
+            {
+                _others.Add(new OtherParameter(parameter));
+            }
+        }
+
+        Weights = _weights.ConvertAll(w => new CompressedWeight(w));
+    }
+
+    private void CloseStep()
+    {
+        _stepOpen = false;
+        bool any = false;
+        foreach (var weight in _weights)
+        {
+            any |= weight.CollectGradient();
+            weight.Restore();
+        }
+
+        bool direct = _options.Loss.Mode == LossMode.DirectGradient && _lossAsked && Lambda > 0;
+        if (any && direct)
+        {
+            foreach (var weight in _weights)
+            {
+                weight.AddLossGradient(Lambda, _options.Loss);
+            }
+        }
+
+        _hasGradients |= any;
+    }
+
+    private void StepWith(optim.Optimizer optimizer, Func<Tensor>? closure)
+    {
+        ArgumentNullException.ThrowIfNull(optimizer);
+        ThrowIfUnusable();
+        if (closure is null && !_hasGradients)
+        {
+            throw new InvalidOperationException("There are no gradients: open a step with BeginStep and call backward inside it before Step.");
+        }
+
+        var learningRates = LearningRatesOf(optimizer);
+        ThrowIfChanged();
+        LeaveQuantized();
+        if (_options.Loss.Mode == LossMode.Proximal)
+        {
+            foreach (var weight in _weights)
+            {
+                weight.UpdateMoment();
+            }
+        }
+
+        // An optimizer that throws on the way leaves θ moved; the module follows it, so the two never disagree.
+        try
+        {
+            _inClosure = closure is not null;
+            optimizer.step(closure)?.Dispose();
+        }
+        finally
+        {
+            _inClosure = false;
+            _hasGradients = false;
+            FollowTheta(learningRates);
+        }
+    }
+
+    private void FollowTheta(Dictionary<nint, double> learningRates)
+    {
+        _steps++;
+        foreach (var weight in _weights)
+        {
+            weight.ReadGain();
+            if (_options.Loss.Mode == LossMode.Proximal)
+            {
+                double biasCorrection = 1 - Math.Pow(ProximalSettings.Beta2, _steps);
+                weight.ProximalStep(new ProximalSettings(_options.Loss, Lambda, learningRates[TensorMemory.Identity(weight.Theta)], biasCorrection));
+            }
+
+            weight.Constrain();
+            weight.Remap();
+            weight.WriteEffectiveWeights();
+        }
+    }
+
+    // Learning rate of every parameter of the optimizer. By identity, since a native optimizer has wrappers of its own.
+    private Dictionary<nint, double> LearningRatesOf(optim.Optimizer optimizer)
+    {
+        var rates = new Dictionary<nint, double>();
+        if (optimizer is OptimizerHelper)
+        {
+            foreach (var group in optimizer.ParamGroups.OfType<ParamGroup>())
+            {
+                foreach (var parameter in group.Parameters)
+                {
+                    rates[TensorMemory.Identity(parameter)] = group.LearningRate;
+                }
+            }
+        }
+        else
+        {
+            // LBFGS is native. The list in its group would wrap the same native tensors anew at every enumeration and free them as often; this one is ours.
+            foreach (var parameter in optimizer.parameters().ToList())
+            {
+                rates[TensorMemory.Identity(parameter)] = optimizer.ParamGroups.First().LearningRate;
+                parameter.Dispose();
+            }
+        }
+
+        foreach (var parameter in Parameters())
+        {
+            if (!rates.ContainsKey(TensorMemory.Identity(parameter)))
+            {
+                throw new InvalidOperationException(
+                    "The optimizer lacks parameters of the session; make it from session.Parameters(), not from model.parameters().");
+            }
+        }
+
+        return rates;
+    }
+
+    private void ThrowIfUnusable()
+    {
+        ObjectDisposedException.ThrowIf(_disposed, this);
+        if (_stepOpen)
+        {
+            throw new InvalidOperationException("A step is open; dispose what BeginStep returned first.");
+        }
+    }
+
+    private void ThrowIfChanged()
+    {
+        foreach (var weight in _weights)
+        {
+            if (!weight.IsInPlace)
+            {
+                throw new InvalidOperationException(
+                    $"'{weight.Name}' moved to another device or type; move the module first and make the session then.");
+            }
+
+            if (!weight.IsUntouched())
+            {
+                throw new InvalidOperationException(
+                    $"'{weight.Name}' was changed behind the session's back (an optimizer over model.parameters(), load_state_dict, or an initialiser); train session.Parameters(), or make a new session from the new weights.");
+            }
+        }
+
+        if (_others.Exists(o => !o.IsUntouched()))
+        {
+            throw new InvalidOperationException("A bias or norm was changed after Quantize; call Quantize again when the network is final.");
+        }
+    }
+
+    private void LeaveQuantized()
+    {
+        foreach (var weight in _weights)
+        {
+            weight.LeaveQuantized();
+        }
+
+        foreach (var other in _others)
+        {
+            other.LeaveQuantized();
+        }
+    }
+
+    private sealed class StepScope(CompressionSession session) : IDisposable
+    {
+        public void Dispose()
+        {
+            if (session._stepOpen && ReferenceEquals(session._scope, this))
+            {
+                session.CloseStep();
+            }
+        }
+    }
+}

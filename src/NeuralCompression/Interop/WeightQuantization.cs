@@ -1,0 +1,134 @@
+using NeuralCompression.Codec;
+using static TorchSharp.torch;
+
+namespace NeuralCompression.Interop;
+
+/// <summary>Tensors to symbols and back: fetches the memory, the codec does the arithmetic.</summary>
+internal static class WeightQuantization
+{
+    /// <summary>Step of a tensor's grid in weight units: g · 2a, in the precision in which the decoder multiplies.</summary>
+    public static double Step(double gain, QuantizationOptions options, ScalarType dtype) =>
+        dtype == ScalarType.Float64 ? gain * options.StepSize : (float)(gain * options.StepSize);
+
+    public static QuantizedTensor Quantize(Tensor weights, double gain, QuantizationOptions options)
+    {
+        double step = Step(gain, options, weights.dtype);
+        return Quantize(weights, step, step, options.MinSymbol, options.MaxSymbol, TypeOf(weights));
+    }
+
+    /// <summary>Rounds values to multiples of one step and stores the symbols on a grid of another: m in units of 2a, its weights in units of g · 2a.</summary>
+    public static QuantizedTensor Quantize(Tensor values, double step, double gridStep, int minSymbol, int maxSymbol, ElementType elementType)
+    {
+        if (!float.IsNormal((float)gridStep))
+        {
+            throw new ArgumentException($"The step {gridStep} of its grid does not fit a float32 number.", nameof(gridStep));
+        }
+
+        using var scope = NewDisposeScope();
+        using var _ = no_grad();
+        bool wide = values.dtype == ScalarType.Float64;
+        var dense = values.detach().to(wide ? ScalarType.Float64 : ScalarType.Float32).cpu().contiguous();
+        var grid = QuantizationGrid.Uniform(gridStep);
+        if (minSymbol >= sbyte.MinValue && maxSymbol <= sbyte.MaxValue)
+        {
+            var symbols = new sbyte[dense.numel()];
+            if (wide)
+            {
+                UniformQuantizer.Quantize(TensorMemory.Span<double>(dense), step, minSymbol, maxSymbol, symbols);
+            }
+            else
+            {
+                UniformQuantizer.Quantize(TensorMemory.Span<float>(dense), step, minSymbol, maxSymbol, symbols);
+            }
+
+            return QuantizedTensor.FromSymbols(symbols, values.shape, grid, elementType);
+        }
+        else
+        {
+            var symbols = new short[dense.numel()];
+            if (wide)
+            {
+                UniformQuantizer.Quantize(TensorMemory.Span<double>(dense), step, minSymbol, maxSymbol, symbols);
+            }
+            else
+            {
+                UniformQuantizer.Quantize(TensorMemory.Span<float>(dense), step, minSymbol, maxSymbol, symbols);
+            }
+
+            return QuantizedTensor.FromSymbols(symbols, values.shape, grid, elementType);
+        }
+    }
+
+    private static ElementType TypeOf(Tensor tensor) =>
+        TorchTypes.TryFrom(tensor.dtype, out var elementType)
+            ? elementType
+            : throw new ArgumentException($"Tensors of type {tensor.dtype} cannot be stored.", nameof(tensor));
+
+    /// <summary>Smallest gain whose range covers the weights; 1 for all zeros.</summary>
+    public static double FitGain(Tensor weights, QuantizationOptions options)
+    {
+        using var scope = NewDisposeScope();
+        using var _ = no_grad();
+        if (weights.numel() == 0)
+        {
+            return 1;
+        }
+
+        double below = Math.Min(0, weights.detach().min().to(ScalarType.Float64).item<double>());
+        double above = Math.Max(0, weights.detach().max().to(ScalarType.Float64).item<double>());
+        if (!double.IsFinite(below) || !double.IsFinite(above))
+        {
+            throw new ArgumentException("The weights have values that are not finite.", nameof(weights));
+        }
+
+        if ((below < 0 && options.LowerLimit == 0) || (above > 0 && options.UpperLimit == 0))
+        {
+            throw new ArgumentException("The weights have both signs, but the weight range ends at zero; widen LowerLimit or UpperLimit.", nameof(weights));
+        }
+
+        double gain = Math.Max(below < 0 ? below / options.LowerLimit : 0, above > 0 ? above / options.UpperLimit : 0);
+        return gain > 0 ? gain : 1;
+    }
+
+    /// <summary>Symmetric grid over a tensor's largest magnitude, for biases and norm weights; null where a grid makes no sense (all zeros, not finite, or empty).</summary>
+    public static QuantizedTensor? QuantizeToBits(Tensor values, int bits)
+    {
+        using var scope = NewDisposeScope();
+        using var _ = no_grad();
+        double largest = values.numel() == 0 ? 0 : values.detach().abs().max().to(ScalarType.Float64).item<double>();
+        int maxSymbol = (1 << (bits - 1)) - 1;
+        double step = largest / maxSymbol;
+        step = values.dtype == ScalarType.Float64 ? step : (float)step;
+        return float.IsNormal((float)step) ? Quantize(values, step, step, -maxSymbol, maxSymbol, TypeOf(values)) : null;
+    }
+
+    /// <summary>The values a reader will decode, in the tensor's own type.</summary>
+    public static void WriteTo(QuantizedTensor quantized, Tensor destination)
+    {
+        using var scope = NewDisposeScope();
+        using var _ = no_grad();
+        Tensor values;
+        if (quantized.ElementType == ElementType.Float64)
+        {
+            values = empty(destination.shape, ScalarType.Float64);
+            quantized.Dequantize(TensorMemory.Span<double>(values));
+        }
+        else
+        {
+            values = empty(destination.shape, ScalarType.Float32);
+            quantized.Dequantize(TensorMemory.Span<float>(values));
+        }
+
+        destination.copy_(values);
+    }
+
+    /// <summary>Whether a tensor holds exactly those values.</summary>
+    public static bool Holds(Tensor tensor, QuantizedTensor quantized)
+    {
+        using var scope = NewDisposeScope();
+        using var _ = no_grad();
+        var expected = empty_like(tensor, requires_grad: false);
+        WriteTo(quantized, expected);
+        return tensor.detach().eq(expected).all().item<bool>();
+    }
+}

@@ -1,0 +1,143 @@
+using NeuralCompression.Interop;
+using TorchSharp.Modules;
+using static TorchSharp.torch;
+
+namespace NeuralCompression;
+
+/// <summary>
+/// The sparsity-equalizing compression loss: strength times L1/L2 of a weight tensor, summed over the weight tensors of a module. Its critical points are tensors with few non-zeros of
+/// equal magnitude.
+/// </summary>
+/// <remarks>
+/// <para>value = λ · Σ R(w), R(w) = ‖w‖₁ / ‖w‖₂, with gradient ∂R/∂w = (sign(w) − w · ‖w‖₁ / ‖w‖₂²) / ‖w‖₂ and sign(0) = 0. Both are exact; sums run in double precision whatever the element type.
+/// An all-zero tensor has value 0 and gradient 0. Other forms: <see cref="LossOptions.Variant"/>, <see cref="LossOptions.Weighting"/>, <see cref="LossOptions.Growth"/>.</para>
+/// <para>The result carries the first derivative only; a second derivative through it is zero. Add it to the task loss and call <c>backward</c> once. The sum over all
+/// tensors is float64 when a tensor is, else float32.</para>
+/// <para>Not thread-safe. Holds no parameters.</para>
+/// <para>Source: claims 3 to 7.</para>
+/// </remarks>
+/// <example>
+/// <code>
+/// var compression = new SparsityEqualizingLoss(new LossOptions { Lambda = 1e-4 });
+/// var objective = criterion.call(model.call(x), y) + compression.call(model);
+/// </code>
+/// </example>
+public sealed class SparsityEqualizingLoss : nn.Module<Tensor, Tensor>
+{
+    private readonly LossOptions _options;
+
+    /// <summary>Makes the loss.</summary>
+    /// <param name="options">What it is; copied. Null takes the defaults.</param>
+    /// <exception cref="Microsoft.Extensions.Options.OptionsValidationException">An option is out of its range.</exception>
+    public SparsityEqualizingLoss(LossOptions? options = null)
+        : base(nameof(SparsityEqualizingLoss))
+    {
+        _options = (options ?? new LossOptions()).Copy();
+        _options.Validate().ThrowIfAny(typeof(LossOptions));
+        Lambda = _options.Lambda;
+    }
+
+    /// <summary>Strength of the term; range [0, ∞). Settable at any time, for schedules.</summary>
+    /// <exception cref="ArgumentOutOfRangeException">The value is negative or not finite.</exception>
+    public double Lambda
+    {
+        get;
+        set
+        {
+            if (!(double.IsFinite(value) && value >= 0))
+            {
+                throw new ArgumentOutOfRangeException(nameof(value), value, "The strength must be finite and not negative.");
+            }
+
+            field = value;
+        }
+    }
+
+    /// <summary>The loss of one weight tensor.</summary>
+    /// <param name="weights">Weights; shape <c>[…]</c>, any floating-point type, device and strides. Not modified.</param>
+    /// <returns>Shape <c>[]</c>, loss units; float64 for float64 weights, else float32; the caller owns it.</returns>
+    /// <exception cref="ArgumentNullException"><paramref name="weights"/> is null.</exception>
+    /// <exception cref="ArgumentException"><paramref name="weights"/> is not of a floating-point type.</exception>
+    public override Tensor forward(Tensor weights)
+    {
+        ArgumentNullException.ThrowIfNull(weights);
+        if (!TorchTypes.IsFloating(weights.dtype))
+        {
+            throw new ArgumentException($"The weights must be floating point, not {weights.dtype}.", nameof(weights));
+        }
+
+        var ratio = TensorMemory.IsSpan(weights) switch
+        {
+            true when weights.dtype == ScalarType.Float32 => SparsityRatio.Of<float>(TensorMemory.Span<float>(weights)),
+            true when weights.dtype == ScalarType.Float64 => SparsityRatio.Of<double>(TensorMemory.Span<double>(weights)),
+            _ => SparsityRatio.Of(weights),
+        };
+        using var scope = NewDisposeScope();
+        var resultType = ResultType(weights);
+        double value = Lambda * ratio.Value(_options);
+        if (!weights.requires_grad || !is_grad_enabled())
+        {
+            return tensor(value, resultType, weights.device).MoveToOuterDisposeScope();
+        }
+
+        return LinearSurrogate(weights, Gradient(weights, ratio, resultType), value, resultType).MoveToOuterDisposeScope();
+    }
+
+    /// <summary>The loss of a module: the sum over its chosen parameters, each once, tied ones once.</summary>
+    /// <param name="module">The module; not modified.</param>
+    /// <returns>Shape <c>[]</c>, loss units; the caller owns it.</returns>
+    /// <exception cref="ArgumentNullException"><paramref name="module"/> is null.</exception>
+    /// <exception cref="ArgumentException">No parameter of the module counts, so the term would silently do nothing.</exception>
+    public Tensor forward(nn.Module module)
+    {
+        ArgumentNullException.ThrowIfNull(module);
+        using var scope = NewDisposeScope();
+        Tensor? sum = null;
+        foreach (var (_, parameter) in WeightSelection.Of(module, _options.Include))
+        {
+            var term = forward(parameter);
+            sum = sum is null ? term : sum.add(term.to(sum.device));
+        }
+
+        return sum?.MoveToOuterDisposeScope()
+            ?? throw new ArgumentException("The module has no trainable floating-point parameter of two or more dimensions; name others with LossOptions.Include.", nameof(module));
+    }
+
+    /// <inheritdoc cref="forward(nn.Module)"/>
+    public Tensor call(nn.Module module) => forward(module);
+
+    /// <summary>
+    /// A tensor with a given value whose gradient with respect to <paramref name="weights"/> is exactly <paramref name="gradient"/>: ordinary operations only, since an exception in a
+    /// custom autograd function ends the process.
+    /// </summary>
+    internal static Tensor LinearSurrogate(Tensor weights, Tensor gradient, double value, ScalarType resultType)
+    {
+        using var scope = NewDisposeScope();
+        var linear = weights.to(resultType).mul(gradient).sum();
+        return linear.sub(linear.detach()).add(tensor(value, resultType, weights.device)).MoveToOuterDisposeScope();
+    }
+
+    internal static ScalarType ResultType(Tensor weights) =>
+        weights.dtype == ScalarType.Float64 ? ScalarType.Float64 : ScalarType.Float32;
+
+    private Tensor Gradient(Tensor weights, SparsityRatio ratio, ScalarType resultType)
+    {
+        if (!TensorMemory.IsSpan(weights) || weights.dtype != resultType)
+        {
+            using var wide = ratio.Gradient(weights, Lambda, _options);
+            return wide.to(resultType);
+        }
+
+        var gradient = empty_like(weights, requires_grad: false);
+        if (resultType == ScalarType.Float32)
+        {
+            ratio.Gradient<float>(TensorMemory.Span<float>(weights), Lambda, _options, TensorMemory.Span<float>(gradient));
+        }
+        else
+        {
+            ratio.Gradient<double>(TensorMemory.Span<double>(weights), Lambda, _options, TensorMemory.Span<double>(gradient));
+        }
+
+        return gradient;
+    }
+}

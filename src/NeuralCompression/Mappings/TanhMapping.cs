@@ -1,0 +1,108 @@
+using System.Numerics;
+using System.Numerics.Tensors;
+using static TorchSharp.torch;
+using Tensor = TorchSharp.torch.Tensor;
+
+namespace NeuralCompression;
+
+internal sealed class TanhMapping : WeightMapping
+{
+    // Scratch stays in the first-level cache.
+    private const int Block = 1024;
+
+    private readonly double _center;
+    private readonly double _halfWidth;
+
+    public TanhMapping(double lowerLimit, double upperLimit)
+        : base(MappingKind.Tanh, lowerLimit, upperLimit)
+    {
+        ThrowUnlessLimits(lowerLimit, upperLimit);
+        _center = (lowerLimit + upperLimit) / 2;
+        _halfWidth = (upperLimit - lowerLimit) / 2;
+    }
+
+    public override double MaxSlope => 1;
+
+    public override double Map(double raw) => _center + (_halfWidth * Math.Tanh(raw / _halfWidth));
+
+    public override double Derivative(double raw)
+    {
+        double t = Math.Tanh(raw / _halfWidth);
+        return 1 - (t * t);
+    }
+
+    public override Tensor Map(Tensor raw)
+    {
+        ArgumentNullException.ThrowIfNull(raw);
+        using var scope = NewDisposeScope();
+        return raw.div(_halfWidth).tanh().mul(_halfWidth).add(_center).MoveToOuterDisposeScope();
+    }
+
+    public override Tensor Derivative(Tensor raw)
+    {
+        ArgumentNullException.ThrowIfNull(raw);
+        using var scope = NewDisposeScope();
+        using var _ = no_grad();
+        return raw.div(_halfWidth).tanh().square().neg().add(1).MoveToOuterDisposeScope();
+    }
+
+    internal override void Map<T>(ReadOnlySpan<T> raw, Span<T> mapped)
+    {
+        Span<T> ratio = stackalloc T[Block];
+        for (int i = 0; i < raw.Length; i += Block)
+        {
+            int n = Math.Min(Block, raw.Length - i);
+            TensorPrimitives.Divide(raw.Slice(i, n), T.CreateTruncating(_halfWidth), ratio[..n]);
+            TensorPrimitives.Tanh(ratio[..n], mapped.Slice(i, n));
+            RefineNearZero(ratio[..n], mapped.Slice(i, n));
+        }
+
+        TensorPrimitives.Multiply(mapped, T.CreateTruncating(_halfWidth), mapped);
+        TensorPrimitives.Add(mapped, T.CreateTruncating(_center), mapped);
+    }
+
+    // 1 - ((m - c) / h)^2: no second tanh.
+    internal override void Derivative<T>(ReadOnlySpan<T> raw, ReadOnlySpan<T> mapped, Span<T> slope)
+    {
+        TensorPrimitives.Subtract(mapped, T.CreateTruncating(_center), slope);
+        TensorPrimitives.Divide(slope, T.CreateTruncating(_halfWidth), slope);
+        TensorPrimitives.Multiply(slope, slope, slope);
+        TensorPrimitives.Subtract(T.One, slope, slope);
+    }
+
+    private protected override Tensor InverseInside(Tensor mapped) =>
+        mapped.sub(_center).div(_halfWidth).atanh().mul(_halfWidth);
+
+    private protected override double InverseInside(double mapped) => _halfWidth * Math.Atanh((mapped - _center) / _halfWidth);
+
+    // The vectorised Tanh is exp(..) - 1 over exp(..) + 1: its error is a roundoff of 1, so that tanh(0) may be 1e-7 in float32. Zero weights must be zero:
+    // x - x^3/3 + 2x^5/15, whose next term is below half a roundoff of x up to these bounds.
+    private static void RefineNearZero<T>(ReadOnlySpan<T> x, Span<T> tanh)
+        where T : unmanaged, IBinaryFloatingPointIeee754<T>
+    {
+        var bound = T.CreateTruncating(typeof(T) == typeof(double) ? 1.0 / 512 : 1.0 / 16);
+        var third = T.CreateTruncating(-1.0 / 3);
+        var fifth = T.CreateTruncating(2.0 / 15);
+        int i = 0;
+        for (; Vector<T>.IsSupported && i <= x.Length - Vector<T>.Count; i += Vector<T>.Count)
+        {
+            var v = new Vector<T>(x[i..]);
+            var square = v * v;
+            var series = v + (v * square * (new Vector<T>(third) + (square * fifth)));
+            Vector.ConditionalSelect(Vector.LessThan(Vector.Abs(v), new Vector<T>(bound)), series, new Vector<T>(tanh[i..])).CopyTo(tanh[i..]);
+        }
+
+        for (; i < x.Length; i++)
+        {
+            var square = x[i] * x[i];
+            tanh[i] = T.Abs(x[i]) < bound ? x[i] + (x[i] * square * (third + (square * fifth))) : tanh[i];
+        }
+    }
+
+    // 1 - tanh^2 >= f where |tanh| <= sqrt(1 - f).
+    private protected override (double Lower, double Upper) RegionOf(double slopeFraction)
+    {
+        double edge = _halfWidth * Math.Atanh(Math.Sqrt(1 - slopeFraction));
+        return (-edge, edge);
+    }
+}

@@ -1,0 +1,14 @@
+namespace NeuralCompression.Sessions;
+
+/// <summary>What a step writes into the parameters beside the mapped weights.</summary>
+internal readonly record struct StepSettings(ulong Seed, ulong Draw, double NoiseScale, NoiseTarget Target, double QuantizedForward);
+
+/// <summary>The proximal step after the optimizer's.</summary>
+internal readonly record struct ProximalSettings(LossOptions Loss, double Lambda, double LearningRate, double BiasCorrection)
+{
+    /// <summary>Decay of the running mean of squared task gradients; Adam's usual value.</summary>
+    public const double Beta2 = 0.999;
+
+    /// <summary>Keeps the division finite for weights that never had a gradient; they go to zero at once.</summary>
+    public const double Epsilon = 1e-7;
+}

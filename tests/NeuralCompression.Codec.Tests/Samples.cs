@@ -1,0 +1,118 @@
+using System.IO.Compression;
+
+namespace NeuralCompression.Codec.Tests;
+
+/// <summary>Small models that together use every structure of the format; the same on every machine.</summary>
+internal static class Samples
+{
+    internal static IEnumerable<string> Names => ["lenet-like", "every-type", "grids", "wide", "aligned", "empty"];
+
+    internal static byte[] Write(string name)
+    {
+        CompressionLevel level = name == "aligned" ? CompressionLevel.NoCompression : CompressionLevel.SmallestSize;
+        return Write(writer => Fill(writer, name), level);
+    }
+
+    internal static byte[] Write(Action<CompressedModelWriter> fill, CompressionLevel level = CompressionLevel.Optimal)
+    {
+        using var stream = new MemoryStream();
+        using (var writer = CompressedModelWriter.Create(stream, level, leaveOpen: true))
+        {
+            fill(writer);
+            writer.Complete();
+        }
+
+        return stream.ToArray();
+    }
+
+    internal static CompressedModelReader Open(byte[] file, DecodeLimits? limits = null) => CompressedModelReader.Open(new MemoryStream(file), limits);
+
+    /// <summary>Symbols of a two-sided geometric distribution.</summary>
+    internal static sbyte[] Sparse(int length, ulong seed, int zerosOf256)
+    {
+        var symbols = new sbyte[length];
+        var random = new XorShift(seed);
+        for (int i = 0; i < length; i++)
+        {
+            if (random.Next(256) < zerosOf256)
+                continue;
+            int magnitude = 1;
+            while (magnitude < 7 && random.Next(3) == 0)
+                magnitude++;
+            symbols[i] = (sbyte)(random.Next(2) == 0 ? magnitude : -magnitude);
+        }
+
+        return symbols;
+    }
+
+    /// <summary>Bytes whose floats look like weights: products of uniform integers.</summary>
+    internal static byte[] FloatBytes(int length, ulong seed, int size)
+    {
+        var random = new XorShift(seed);
+        var bytes = new byte[length * size];
+        for (int i = 0; i < length; i++)
+        {
+            double value = (random.Next(2001) - 1000) * (random.Next(1000) + 1) / 8e6;
+            byte[] element = size switch
+            {
+                2 => BitConverter.GetBytes((Half)value),
+                4 => BitConverter.GetBytes((float)value),
+                _ => BitConverter.GetBytes(value),
+            };
+            element.CopyTo(bytes, i * size);
+        }
+
+        return bytes;
+    }
+
+    private static void Fill(CompressedModelWriter writer, string name)
+    {
+        switch (name)
+        {
+            case "lenet-like":
+                writer.Add("fc1.weight", QuantizedTensor.FromSymbols(Sparse(30 * 40, 1, 230), [30, 40], QuantizationGrid.Uniform(0.125)));
+                writer.Add("fc1.bias", ElementType.Float32, [30], FloatBytes(30, 2, 4));
+                writer.Add("fc2.weight", QuantizedTensor.FromSymbols(Sparse(10 * 30, 3, 200), [10, 30], QuantizationGrid.Uniform(0.1)));
+                writer.Add("fc2.bias", ElementType.Float32, [10], FloatBytes(10, 4, 4));
+                writer.AddAlias("head.weight", "fc2.weight");
+                break;
+            case "every-type":
+                foreach (ElementType type in Enum.GetValues<ElementType>())
+                {
+                    int size = type.Size();
+                    byte[] bytes = size == 1 ? (byte[])(Array)Sparse(40, 5, 128) : FloatBytes(40, 6 + (ulong)type, size);
+                    writer.Add($"plane.{type}", type, [5, 8], bytes);
+                }
+
+                writer.Add("running_var", ElementType.Float32, [64], [.. Enumerable.Range(0, 64).SelectMany(_ => BitConverter.GetBytes(1f))]);
+                writer.Add("num_batches_tracked", ElementType.Int64, [], BitConverter.GetBytes(469L));
+                writer.Add("exponents", ElementType.BFloat16, [20, 20], [.. FloatBytes(400, 20, 4).Chunk(4).SelectMany(element => element[2..])]);
+                break;
+            case "grids":
+                writer.Add("channels", QuantizedTensor.FromSymbols(Sparse(4 * 3 * 25, 30, 128), [4, 3, 5, 5], QuantizationGrid.PerChannel([0.5f, 0.25f, 0.1f, 3f])));
+                writer.Add("inputs", QuantizedTensor.FromSymbols(Sparse(4 * 3 * 25, 31, 128), [4, 3, 5, 5], QuantizationGrid.PerChannel([1f, 2f, 4f], axis: 1), ElementType.Float16));
+                writer.Add("codebook", QuantizedTensor.FromSymbols(Sparse(200, 32, 100), [200], QuantizationGrid.Codebook([.. Enumerable.Range(-7, 15).Select(i => i * i * 0.01f)], -7), ElementType.BFloat16));
+                writer.Add("double", QuantizedTensor.FromSymbols(Sparse(200, 33, 100), [200], QuantizationGrid.Uniform(0.1), ElementType.Float64));
+                writer.Add("zeros", QuantizedTensor.FromSymbols(new sbyte[1000], [1000], QuantizationGrid.Uniform(1)));
+                writer.Add("scalar", QuantizedTensor.FromSymbols(new sbyte[] { 3 }, [], QuantizationGrid.Uniform(1)));
+                break;
+            case "wide":
+                var random = new XorShift(40);
+                var symbols = new short[300];
+                foreach (ref short symbol in symbols.AsSpan())
+                    symbol = (short)(random.Next(2) == 0 ? 0 : (random.Next(4001) - 2000) / (random.Next(20) + 1));
+                writer.Add("wide", QuantizedTensor.FromSymbols(symbols, [300], QuantizationGrid.Uniform(0.01)));
+                writer.Add("shifted", QuantizedTensor.FromSymbols(Array.ConvertAll(Sparse(300, 41, 50), symbol => (short)(symbol + 1000)), [300], QuantizationGrid.Uniform(0.01)));
+                break;
+            case "aligned":
+                writer.Add("weight", QuantizedTensor.FromSymbols(Sparse(70, 50, 128), [7, 10], QuantizationGrid.Uniform(0.5)));
+                writer.Add("wide", QuantizedTensor.FromSymbols(new short[] { -1000, 0, 1000 }, [3], QuantizationGrid.Uniform(0.5)));
+                writer.Add("bias", ElementType.Float32, [7], FloatBytes(7, 51, 4));
+                break;
+            default:
+                writer.Add("nothing", ElementType.Float32, [0, 5], []);
+                writer.Add("no symbols", QuantizedTensor.FromSymbols(Array.Empty<sbyte>(), [3, 0], QuantizationGrid.PerChannel([1f, 2f, 3f])));
+                break;
+        }
+    }
+}

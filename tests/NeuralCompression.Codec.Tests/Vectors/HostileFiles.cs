@@ -1,0 +1,130 @@
+namespace NeuralCompression.Codec.Tests.Vectors;
+
+/// <summary>A file for every way to break the format. The name starts with the error's name, or with "NotSupported".</summary>
+internal static class HostileFiles
+{
+    // Parameters of a rANS stream: precision 8, all mantissa bits, one lane.
+    private const string Params = "000 111 00";
+
+    // Rest symbol 0 of two; class 4 + 4 = 8 and mantissa 0: both symbols have frequency 128.
+    private const string EvenTable = Params + "0 1110110 0000000";
+
+    private static readonly byte[] StartState = [0x00, 0x80, 0x00, 0x00];
+
+    internal static IEnumerable<(string Name, byte[] File)> All()
+    {
+        byte[] good = Samples.Write("lenet-like");
+
+        yield return ("NotAContainer-text", "PK\u0003\u0004 not a model"u8.ToArray());
+        yield return ("NotAContainer-version-0", Forge.File(0, [], version: 0));
+        yield return ("NotSupported-version-2", Forge.File(0, [], version: 2));
+        yield return ("NotSupported-feature", Forge.File(0, [], flags: 0x02));
+        yield return ("ReservedBits-header", Forge.File(0, [], flags: 0x40));
+        yield return ("ReservedBits-kind", Forge.File(1, [.. Forge.Name("w"), 0x80, 0x00]));
+        yield return ("ReservedBits-alias", Forge.File(2, [.. Raw("w"), .. Forge.Name("x"), 0x71, 0x00], new byte[4]));
+        yield return ("Truncated-header", good[..5]);
+        yield return ("Truncated-index-length", good[..6]);
+        yield return ("Truncated-index", good[..60]);
+        yield return ("Truncated-payload", good[..^1]);
+        yield return ("TrailingBytes", [.. good, 0]);
+        yield return ("Integer-index-length", Forge.Seal([0x8F, 0x4E, 0x43, 0x4D, 1, 0, 0x81, 0x00, 0x00], []));
+        yield return ("Integer-too-long", Forge.File(1, [.. Forge.Name("w"), 0x00, 0x01, 0x80, 0x00]));
+        yield return ("Integer-65-bits", Forge.File(1, [.. Forge.Name("w"), 0x00, 0x01, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF, 0x02]));
+        yield return ("IndexChecksum", [.. good[..20], (byte)(good[20] ^ 1), .. good[21..]]);
+        yield return ("IndexLength-ends-early", Forge.File(1, Forge.Name("w")));
+        yield return ("IndexLength-goes-on", Forge.File(0, [0]));
+        yield return ("IndexLength-grid-ends-early", Forge.File(1, [.. Forge.Name("w"), 0x30, 0x21, .. Forge.VarInt(1_000_000), 0x00, 0, 0, 0x80, 0x3F]));
+        yield return ("LimitExceeded-index", [0x8F, 0x4E, 0x43, 0x4D, 1, 0, .. Forge.VarInt(1UL << 40)]);
+        yield return ("LimitExceeded-tensors", Forge.File(0x7FFFFFFF, []));
+        yield return ("LimitExceeded-name", Forge.File(1, [.. Forge.NameLengths(0, 513), .. new byte[513]]));
+        yield return ("LimitExceeded-rank", Forge.File(1, [.. Forge.Name("w"), 0x00, 0x09]));
+        yield return ("LimitExceeded-elements", Forge.File(1, [.. Forge.Name("w"), 0x04, 0x11, .. Forge.VarInt(1UL << 31)]));
+        yield return ("LimitExceeded-bytes-per-tensor", Forge.File(1, [.. Forge.Name("w"), 0x03, 0x11, .. Forge.VarInt(1UL << 30)]));
+        yield return ("LimitExceeded-bytes", Bomb());
+        yield return ("Name-empty", Forge.File(1, [0x00, 0x00, 0x00]));
+        yield return ("Name-not-utf8", Forge.File(1, [0x20, 0xC3, 0x28, 0x00, 0x00]));
+        yield return ("Name-shares-too-much", Forge.File(1, [0x11, (byte)'w', 0x00, 0x00]));
+        yield return ("DuplicateName", Forge.File(2, [.. Raw("w"), .. Raw("w")], new byte[8]));
+        yield return ("ElementType-unknown", Forge.File(1, [.. Forge.Name("w"), 0x0A, 0x00]));
+        yield return ("ElementType-of-grid", Forge.File(1, [.. Forge.Name("w"), 0x14, 0x00]));
+        yield return ("Shape-product", Forge.File(1, [.. Forge.Name("w"), 0x00, 0x02, .. Forge.VarInt(1UL << 40), .. Forge.VarInt(1UL << 40)]));
+        yield return ("Shape-axis", Forge.File(1, [.. Forge.Name("w"), 0x00, 0x01, .. Forge.VarInt(1UL << 63)]));
+        yield return ("Grid-kind", Forge.File(1, [.. Forge.Name("w"), 0x50, 0x00]));
+        yield return ("Grid-step-nan", Forge.File(1, [.. Forge.Name("w"), 0x10, 0x10, 0, 0, 0xC0, 0x7F, 0, 0]));
+        yield return ("Grid-step-zero", Forge.File(1, [.. Forge.Name("w"), 0x10, 0x10, 0, 0, 0, 0, 0, 0]));
+        yield return ("Grid-step-not-shortest", Forge.File(1, [.. Forge.Name("w"), 0x20, 0x10, 0, 0, 0, 0, 0, 0, 0xF0, 0x3F, 0, 0]));
+        yield return ("Grid-axis", Forge.File(1, [.. Forge.Name("w"), 0x30, 0x11, 1, 1, 0, 0, 0x80, 0x3F, 0, 0]));
+        yield return ("Grid-channel-step", Forge.File(1, [.. Forge.Name("w"), 0x30, 0x11, 1, 0, 0, 0, 0x80, 0xBF, 0, 0]));
+        yield return ("Grid-codebook-empty", Forge.File(1, [.. Forge.Name("w"), 0x40, 0x10, 0, 0]));
+        yield return ("Grid-codebook-value", Forge.File(1, [.. Forge.Name("w"), 0x40, 0x10, 1, 0, 0, 0, 0x80, 0x7F, 0, 0]));
+        yield return ("Coding-unknown", Forge.File(1, [.. Forge.Name("w"), 0x00, 0x41, 1]));
+        yield return ("Coding-rans-without-grid", Forge.File(1, [.. Forge.Name("w"), 0x00, 0x21, 1]));
+        yield return ("Coding-planes-with-grid", Forge.File(1, [.. Forge.Name("w"), 0x10, 0x31, 1]));
+        yield return ("Coding-constant-range", Forge.File(1, [.. Forge.Name("w"), 0x10, 0x11, 4, .. Forge.One, 0, 1]));
+        yield return ("Coding-single-symbol", Forge.File(1, [.. Forge.Name("w"), 0x10, 0x01, 4, .. Forge.One, 0, 0]));
+        yield return ("Coding-empty-tensor", Forge.File(1, [.. Forge.Name("w"), 0x00, 0x11, 0]));
+        yield return ("SymbolRange-too-wide", Forge.File(1, [.. Forge.Name("w"), 0x10, 0x01, 4, .. Forge.One, 0, .. Forge.VarInt(32768)]));
+        yield return ("SymbolRange-codebook", Forge.File(1, [.. Forge.Name("w"), 0x40, 0x01, 4, 1, 0, .. Forge.One, 0, 1]));
+        yield return ("SymbolRange-empty-tensor", Forge.File(1, [.. Forge.Name("w"), 0x10, 0x11, 0, .. Forge.One, 2, 0]));
+        yield return ("AliasTarget-itself", Forge.File(1, [.. Forge.Name("w"), 0x70, 0]));
+        yield return ("AliasTarget-alias", Forge.File(3, [.. Raw("w"), .. Forge.Name("x"), 0x70, 0, .. Forge.Name("y"), 0x70, 1], new byte[4]));
+        yield return ("PayloadLength-not-shorter", Forge.Rans(8, 0, 1, new byte[8]));
+        yield return ("PayloadLength-zero", Forge.Rans(8, 0, 1, []));
+        yield return ("Padding-alignment", Aligned(1));
+        yield return ("Padding-table-bits", Forge.Rans(64, 0, 1, [.. Forge.Bits(EvenTable + "1"), .. StartState]));
+        yield return ("PayloadChecksum", [.. good[..^1], (byte)(good[^1] ^ 1)]);
+        yield return ("FrequencyTable-precision", Forge.Rans(64, 0, 1, Forge.Bits("111 111 00")));
+        yield return ("FrequencyTable-rest", Forge.Rans(64, 0, 2, Forge.Bits(Params + "11")));
+        yield return ("FrequencyTable-class", Forge.Rans(64, 0, 1, Forge.Bits(Params + "0 1111 110 0000000000")));
+        yield return ("FrequencyTable-sum", Forge.Rans(64, 0, 2, Forge.Bits(Params + "00 1110110 0000000 0 0000000")));
+        yield return ("FrequencyTable-single-symbol", Forge.Rans(64, 0, 1, Forge.Bits(Params + "0 110 0")));
+        yield return ("FrequencyTable-last-absent", Forge.Rans(64, 0, 2, Forge.Bits(Params + "00 1110110 0000000 110 0")));
+        yield return ("FrequencyTable-two-runs", Forge.Rans(64, 0, 4, Forge.Bits(Params + "000 110 0 110 0 0 000 0 000")));
+        yield return ("FrequencyTable-run-too-long", Forge.Rans(64, 0, 2, Forge.Bits(Params + "00 110 1 0 1")));
+        yield return ("FrequencyTable-ends-early", Forge.Rans(64, 0, 200, Forge.Bits(Params)));
+        yield return ("FrequencyTable-token-range", Forge.Rans(64, 0, 300, [150, 60, 0, 0]));
+        yield return ("EntropyStream-no-states", Forge.Rans(64, 0, 1, Forge.Bits(EvenTable)));
+        yield return ("EntropyStream-state-range", Forge.Rans(64, 0, 1, [.. Forge.Bits(EvenTable), 0xFF, 0x7F, 0, 0]));
+        yield return ("EntropyStream-words-end-early", Forge.Rans(64, 0, 1, [.. Forge.Bits(EvenTable), .. StartState]));
+        yield return ("EntropyStream-end-state", Forge.Rans(64, 0, 1, [.. Forge.Bits(EvenTable), .. StartState, .. Enumerable.Repeat((byte)0x55, 8)]));
+        yield return ("EntropyStream-goes-on", GoesOn());
+        yield return ("SymbolValue-raw", SymbolOutOfRange());
+        yield return ("Plane-mode", Forge.Planes(4, [3, 0]));
+        yield return ("Plane-missing", Forge.Planes(4, [1, 0, 1, 0, 1, 0]));
+        yield return ("Plane-ends-early", Forge.Planes(4, [1, 0, 1, 0, 1, 0, 0, 1, 2, 3]));
+        yield return ("Plane-byte-range", Forge.Planes(4, [2, 200, 100]));
+        yield return ("Plane-goes-on", Forge.Planes(4, [1, 0, 1, 0, 1, 0, 1, 0, 0]));
+    }
+
+    private static byte[] Raw(string name) => [.. Forge.Name(name), 0x00, 0x00, .. Forge.UInt32(Forge.Crc(new byte[4]))];
+
+    // Nine constant tensors of 2 GiB in 150 bytes.
+    private static byte[] Bomb()
+    {
+        var index = new List<byte>();
+        for (int i = 0; i < 9; i++)
+            index.AddRange([.. Forge.Name(((char)('a' + i)).ToString()), 0x00, 0x11, .. Forge.VarInt(1UL << 29), .. Forge.UInt32(Forge.Crc(new byte[4]))]);
+        return Forge.File(9, [.. index], new byte[36]);
+    }
+
+    private static byte[] Aligned(byte padding)
+    {
+        byte[] file = Forge.File(1, Raw("w"), flags: 1);
+        return [.. file, .. Enumerable.Repeat(padding, 64 - file.Length), .. new byte[4]];
+    }
+
+    private static byte[] SymbolOutOfRange()
+    {
+        byte[] payload = [0, 1, 2, 1];
+        return Forge.File(1, [.. Forge.Name("w"), 0x10, 0x01, 4, .. Forge.One, 0, 1, .. Forge.UInt32(Forge.Crc(payload))], payload);
+    }
+
+    // A valid payload with one byte more.
+    private static byte[] GoesOn()
+    {
+        byte[] file = Samples.Write(writer => writer.Add("w", QuantizedTensor.FromSymbols(Samples.Sparse(300, 9, 200), [300], QuantizationGrid.Uniform(1))));
+        using var reader = Samples.Open(file);
+        CompressedTensorInfo tensor = reader.Tensors[0];
+        return Forge.Rans(300, tensor.MinSymbol, tensor.MaxSymbol - tensor.MinSymbol, [.. file[^(int)tensor.StoredBytes..], 0]);
+    }
+}
