@@ -235,7 +235,7 @@ public sealed class CompressedModelReader : IDisposable
         try
         {
             Span<TSymbol> used = symbols.AsSpan(0, values.Length);
-            SymbolCoder.Decode(entry.Coding, payload, entry.MinSymbol, entry.MaxSymbol, used);
+            SymbolCoder.Decode(entry.Coding, payload, entry.Shape, entry.MinSymbol, entry.MaxSymbol, used);
             Dequantizer.Run<TSymbol, TValue>(used, entry.Shape, entry.Grid!, entry.ElementType, values);
         }
         finally
@@ -311,7 +311,7 @@ public sealed class CompressedModelReader : IDisposable
         byte[] payload = Payload(tensor);
         try
         {
-            SymbolCoder.Decode(entry.Coding, payload, entry.MinSymbol, entry.MaxSymbol, symbols);
+            SymbolCoder.Decode(entry.Coding, payload, entry.Shape, entry.MinSymbol, entry.MaxSymbol, symbols);
         }
         catch (InvalidDataException exception)
         {

@@ -85,8 +85,8 @@ public sealed class CompressedModelWriter : IDisposable
         if (SymbolCoder.RawLength(tensor.Length, tensor.MinSymbol, tensor.MaxSymbol) > Array.MaxLength)
             throw new ArgumentException("A tensor of more than 2 GiB of symbols must be split.", nameof(tensor));
         EncodedTensor encoded = tensor.TryGetSymbols(out ReadOnlyMemory<sbyte> narrow)
-            ? SymbolCoder.Encode(narrow.Span, tensor.MinSymbol, tensor.MaxSymbol, level)
-            : tensor.TryGetSymbols(out ReadOnlyMemory<short> wide) ? SymbolCoder.Encode(wide.Span, tensor.MinSymbol, tensor.MaxSymbol, level) : default;
+            ? SymbolCoder.Encode(narrow.Span, tensor.Shape, tensor.MinSymbol, tensor.MaxSymbol, level)
+            : tensor.TryGetSymbols(out ReadOnlyMemory<short> wide) ? SymbolCoder.Encode(wide.Span, tensor.Shape, tensor.MinSymbol, tensor.MaxSymbol, level) : default;
         Append(new TensorEntry
         {
             Name = name,

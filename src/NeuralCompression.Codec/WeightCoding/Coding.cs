@@ -14,4 +14,7 @@ internal enum Coding : byte
 
     /// <summary>Elements cut into byte planes, each coded on its own.</summary>
     BytePlanes = 3,
+
+    /// <summary>Symbols by adaptive context mixing over binary decisions.</summary>
+    ContextMixing = 4,
 }

@@ -4,6 +4,7 @@ using System.IO.Compression;
 using System.Numerics;
 using System.Runtime.InteropServices;
 using NeuralCompression.Codec.EntropyCoding;
+using NeuralCompression.Codec.WeightCoding.ContextMixing;
 
 namespace NeuralCompression.Codec.WeightCoding;
 
@@ -14,7 +15,7 @@ internal static class SymbolCoder
     internal static long RawLength(long length, int min, int max) => SymbolRange.IsNarrow(min, max) ? length : length * sizeof(short);
 
     /// <summary>Codes symbols in every way the level allows and keeps the shortest.</summary>
-    internal static EncodedTensor Encode<T>(ReadOnlySpan<T> symbols, int min, int max, CompressionLevel level)
+    internal static EncodedTensor Encode<T>(ReadOnlySpan<T> symbols, ReadOnlySpan<long> shape, int min, int max, CompressionLevel level)
         where T : struct, IBinaryInteger<T>
     {
         if (min == max)
@@ -22,6 +23,9 @@ internal static class SymbolCoder
         if (level != CompressionLevel.NoCompression)
         {
             byte[]? coded = EncodeRans(symbols, min, max, level);
+            byte[]? mixed = level == CompressionLevel.SmallestSize ? ContextMixingCoder.Encode(symbols, shape, min, max) : null;
+            if (mixed is not null && mixed.Length < Math.Min(coded?.Length ?? long.MaxValue, RawLength(symbols.Length, min, max)))
+                return new(Coding.ContextMixing, mixed);
             if (coded is not null && coded.Length < RawLength(symbols.Length, min, max))
                 return new(Coding.StaticRans, coded);
         }
@@ -56,7 +60,7 @@ internal static class SymbolCoder
     internal static int MaxPrecision(CompressionLevel level) => level == CompressionLevel.Fastest ? 12 : RansConstants.MaxPrecisionBits;
 
     /// <summary>Decodes a payload whose length the index reader has checked against the coding.</summary>
-    internal static void Decode<T>(Coding coding, ReadOnlySpan<byte> payload, int min, int max, Span<T> symbols)
+    internal static void Decode<T>(Coding coding, ReadOnlySpan<byte> payload, ReadOnlySpan<long> shape, int min, int max, Span<T> symbols)
         where T : struct, IBinaryInteger<T>
     {
         switch (coding)
@@ -66,6 +70,9 @@ internal static class SymbolCoder
                 break;
             case Coding.Raw:
                 DecodeRaw(payload, min, max, symbols);
+                break;
+            case Coding.ContextMixing:
+                ContextMixingCoder.Decode(payload, shape, min, max, symbols);
                 break;
             default:
                 DecodeRans(payload, min, max, symbols);

@@ -1,0 +1,58 @@
+using System.Buffers.Binary;
+
+namespace NeuralCompression.Codec.EntropyCoding;
+
+/// <summary>Codes binary decisions of changing probability. Source: docs/format.md, section 5.6.</summary>
+/// <remarks>A rANS decoder reads backwards what the encoder wrote, so the decisions of a block are kept until <see cref="EndBlock"/> codes them from last to first.</remarks>
+internal sealed class BinaryRansEncoder
+{
+    private readonly List<byte> output = [];
+    private uint[] decisions = new uint[4096];
+    private int count;
+
+    /// <summary>Bytes of all ended blocks.</summary>
+    internal int Length => output.Count;
+
+    /// <summary>Adds a decision.</summary>
+    /// <param name="bit">0 or 1.</param>
+    /// <param name="probability">Of a one; 1 to 65,535, in 1/65,536.</param>
+    internal void Add(int bit, int probability)
+    {
+        if (count == decisions.Length)
+            Array.Resize(ref decisions, checked(2 * count));
+        decisions[count++] = ((uint)probability << 1) | (uint)bit;
+    }
+
+    /// <summary>Codes the decisions added since the last block: the state, then the words in the order they are read.</summary>
+    internal void EndBlock()
+    {
+        uint state = BinaryRansConstants.LowerBound;
+        int start = output.Count;
+        for (int i = count - 1; i >= 0; i--)
+        {
+            uint probability = decisions[i] >> 1;
+            bool one = (decisions[i] & 1) != 0;
+            uint frequency = one ? probability : BinaryRansConstants.Total - probability;
+            if (state >= frequency << BinaryRansConstants.WordBits)
+            {
+                output.Add((byte)(state >> 8));                                        // reversed below
+                output.Add((byte)state);
+                state >>= BinaryRansConstants.WordBits;
+            }
+
+            uint quotient = state / frequency;
+            state = (quotient << BinaryRansConstants.PrecisionBits) + (state - (quotient * frequency)) + (one ? 0 : probability);
+        }
+
+        Span<byte> bytes = stackalloc byte[sizeof(uint)];
+        BinaryPrimitives.WriteUInt32BigEndian(bytes, state);
+        output.AddRange(bytes);
+        output.Reverse(start, output.Count - start);
+        count = 0;
+    }
+
+    internal byte[] ToArray() => [.. output];
+
+    /// <summary>Appends bytes that are not coded.</summary>
+    internal void Append(ReadOnlySpan<byte> bytes) => output.AddRange(bytes);
+}

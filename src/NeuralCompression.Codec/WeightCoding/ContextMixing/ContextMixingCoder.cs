@@ -1,0 +1,97 @@
+using System.Numerics;
+using NeuralCompression.Codec.EntropyCoding;
+
+namespace NeuralCompression.Codec.WeightCoding.ContextMixing;
+
+/// <summary>The <c>SmallestSize</c> coder: adaptive context mixing over binary decisions, coded with rANS. Source: docs/format.md, section 5.6.</summary>
+internal static class ContextMixingCoder
+{
+    /// <summary>Weights of a rANS block, in whole rows: what bounds the encoder's memory.</summary>
+    private const int BlockWeights = 1 << 19;
+
+    /// <summary>Rows longer than this are cut further: the model keeps counters for each column.</summary>
+    private const int MaxColumns = 1 << 18;
+
+    /// <summary>The row length where the shape gives none.</summary>
+    private const int DefaultColumns = 1 << 12;
+
+    /// <summary>Codes symbols, at least one.</summary>
+    internal static byte[] Encode<T>(ReadOnlySpan<T> symbols, ReadOnlySpan<long> shape, int min, int max)
+        where T : struct, IBinaryInteger<T>
+    {
+        int columns = RowLength(shape, symbols.Length);
+        T[] copy = symbols.ToArray();
+        MixingParameters parameters = ParameterSearch.Run(copy, shape, columns, min, max);
+        var output = new BinaryRansEncoder();
+        output.Append(parameters.ToArray());
+        var model = new WeightModel(parameters, columns, min, max);
+        var sink = new Writer(output);
+        if (parameters.EmptyLines)
+            model.Columns(ref sink, ParameterSearch.EmptyColumns<T>(copy, columns, parameters.Center));
+        int block = BlockLength(columns);
+        for (int start = 0; start < copy.Length; start += block)
+        {
+            model.Run(ref sink, copy.AsSpan(start, Math.Min(block, copy.Length - start)));
+            output.EndBlock();
+        }
+
+        return output.ToArray();
+    }
+
+    /// <summary>Decodes exactly as many symbols as the destination holds, all in [min, max].</summary>
+    internal static void Decode<T>(ReadOnlySpan<byte> payload, ReadOnlySpan<long> shape, int min, int max, Span<T> symbols)
+        where T : struct, IBinaryInteger<T>
+    {
+        MixingParameters parameters = MixingParameters.Read(payload, out int head);
+        if (parameters.Center < min || parameters.Center > max)
+            Invalid.Throw(ContainerError.EntropyStream, "A parameter is out of range.");
+        int columns = RowLength(shape, symbols.Length);
+        var model = new WeightModel(parameters, columns, min, max);
+        var source = new Reader { Rans = new BinaryRansDecoder(payload[head..]) };
+        source.Rans.BeginBlock();
+        if (parameters.EmptyLines)
+            model.Columns(ref source, new bool[columns]);
+        int block = BlockLength(columns);
+        for (int start = 0; start < symbols.Length; start += block)
+        {
+            if (start > 0)
+                source.Rans.BeginBlock();
+            model.Run(ref source, symbols.Slice(start, Math.Min(block, symbols.Length - start)));
+            source.Rans.EndBlock();
+        }
+
+        if (source.Rans.Position != payload.Length - head)
+            Invalid.Throw(ContainerError.EntropyStream, "The entropy-coded data goes on after the last symbol.");
+    }
+
+    /// <summary>Weights of a row: all axes but the first; where that is too long, as many of the last axes as are not.</summary>
+    internal static int RowLength(ReadOnlySpan<long> shape, int length)
+    {
+        long columns = 1;
+        for (int axis = shape.Length - 1; axis > 0 && columns * shape[axis] <= MaxColumns; axis--)
+            columns *= shape[axis];
+        return shape.Length < 2 || (columns == 1 && length > shape[0]) ? Math.Min(length, DefaultColumns) : (int)columns;
+    }
+
+    private static int BlockLength(int columns) => Math.Max(BlockWeights / columns, 1) * columns;
+
+    private struct Writer(BinaryRansEncoder output) : IDecisionCoder
+    {
+        public static bool Decodes => false;
+
+        public readonly int Code(int bit, int probability)
+        {
+            output.Add(bit, probability);
+            return bit;
+        }
+    }
+
+    private ref struct Reader : IDecisionCoder
+    {
+        internal BinaryRansDecoder Rans;
+
+        public static bool Decodes => true;
+
+        public int Code(int bit, int probability) => Rans.Decode(probability);
+    }
+}
