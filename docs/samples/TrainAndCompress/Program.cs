@@ -88,5 +88,5 @@ int TrainCompressAndCheck()
     using var there = Evaluation.TestLogitsOfSecondProcess(options, data);
 
     Plot.Save(options.PlotFile, teacher, network, epochs, Evaluation.ErrorPercent(teacher, data.Validation), recipe.Schedule, saved.TotalBytes);
-    return Summary.Print(options, network, saved.TotalBytes, here, there, data);
+    return Summary.Print(options, teacher, network, saved.TotalBytes, here, there, data);
 }

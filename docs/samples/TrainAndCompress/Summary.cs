@@ -11,7 +11,7 @@ namespace TrainAndCompress;
 internal static class Summary
 {
     /// <returns>The exit code: 0 where the second process gave the same answers.</returns>
-    public static int Print(DemoOptions options, Module network, long fileBytes, Tensor here, Tensor there, IdxDataSet data)
+    public static int Print(DemoOptions options, Module<Tensor, Tensor> teacher, Module network, long fileBytes, Tensor here, Tensor there, IdxDataSet data)
     {
         var culture = CultureInfo.InvariantCulture;
         long originalBytes = 4 * network.ParameterCount();
@@ -25,6 +25,7 @@ internal static class Summary
             .AddRow("float32 weights", string.Create(culture, $"{originalBytes:n0} bytes"))
             .AddRow("compressed file", string.Create(culture, $"[bold]{fileBytes:n0} bytes[/]"))
             .AddRow("ratio", string.Create(culture, $"[bold]{ratio:f1}[/]"))
+            .AddRow("test error, dense network", string.Create(culture, $"{Evaluation.ErrorPercent(teacher, data.Test):f2} %"))
             .AddRow("test error, quantised in memory", string.Create(culture, $"{errorHere:f2} %"))
             .AddRow("test error, loaded in a second process", string.Create(culture, $"[bold]{errorThere:f2} %[/]"))
             .AddRow("same answers to all test images", equal ? "yes, bit for bit" : "[red]no[/]"));

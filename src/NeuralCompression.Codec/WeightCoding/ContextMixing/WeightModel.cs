@@ -111,6 +111,7 @@ internal sealed class WeightModel
     }
 
     /// <summary>Codes which columns are empty, before the first row, when the parameters say so.</summary>
+    /// <param name="coder">Writes, reads or prices.</param>
     /// <param name="isEmpty">One flag a column; written when decoding.</param>
     internal void Columns<TCoder>(ref TCoder coder, Span<bool> isEmpty)
         where TCoder : struct, IDecisionCoder, allows ref struct
