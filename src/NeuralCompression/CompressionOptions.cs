@@ -53,13 +53,18 @@ public sealed class CompressionOptions
     internal void ThrowIfInvalid()
     {
         var failures = new OptionsFailures("Compression");
+        failures.Require(Quantization is not null, nameof(Quantization), "must not be null.");
+        failures.Require(Loss is not null, nameof(Loss), "must not be null.");
+        failures.Require(Noise is not null, nameof(Noise), "must not be null.");
+        failures.Require(Initialization is not null, nameof(Initialization), "must not be null.");
+        failures.ThrowIfAny(typeof(CompressionOptions));
         failures.Require(Enum.IsDefined(Mapping), nameof(Mapping), "is not a known mapping.");
         failures.Require(QuantizedForward is >= 0 and <= 1, nameof(QuantizedForward), "must lie in [0, 1].");
-        failures.Require(Loss.Include is null, "Loss.Include", "is for the loss used alone; in a session set Include.");
-        failures.Include(Quantization.Validate());
+        failures.Require(Loss!.Include is null, "Loss.Include", "is for the loss used alone; in a session set Include.");
+        failures.Include(Quantization!.Validate());
         failures.Include(Loss.Validate());
-        failures.Include(Noise.Validate());
-        failures.Include(Initialization.Validate());
+        failures.Include(Noise!.Validate());
+        failures.Include(Initialization!.Validate());
         failures.ThrowIfAny(typeof(CompressionOptions));
     }
 }

@@ -67,8 +67,13 @@ public sealed partial class CompressionSession
             throw new InvalidOperationException("Gradients are waiting for a Step; save the state after it, or they would be lost.");
         }
 
+        bool quantized = _weights.Exists(w => w.Quantized is not null);
         LeaveQuantized();
         SessionState.Save(path, this, _model, _options, _weights, new SessionCounters(_draws, _steps));
+        if (quantized)
+        {
+            Quantize();
+        }
     }
 
     /// <summary>Continues where <see cref="SaveState"/> stopped: on the CPU training goes on bit for bit as if it had not stopped, given the optimizer's state too.</summary>

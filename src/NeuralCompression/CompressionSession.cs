@@ -1,3 +1,4 @@
+using System.Runtime.CompilerServices;
 using NeuralCompression.Interop;
 using NeuralCompression.Sessions;
 using TorchSharp.Modules;
@@ -33,6 +34,9 @@ namespace NeuralCompression;
 /// </example>
 public sealed partial class CompressionSession : IDisposable
 {
+    // One session per module: two would each take the other's weights for a change behind their backs.
+    private static readonly ConditionalWeakTable<nn.Module, CompressionSession> Owners = [];
+
     private readonly nn.Module _model;
     private readonly CompressionOptions _options;
     private readonly List<SessionWeight> _weights = [];
@@ -52,17 +56,23 @@ public sealed partial class CompressionSession : IDisposable
     /// <exception cref="ArgumentNullException"><paramref name="model"/> is null.</exception>
     /// <exception cref="Microsoft.Extensions.Options.OptionsValidationException">An option is out of its range; the error names every one.</exception>
     /// <exception cref="ArgumentException">The module has no parameter to compress, or its weights are not finite or do not fit the range.</exception>
-    /// <exception cref="InvalidOperationException">A random start cannot reach its occupancy.</exception>
+    /// <exception cref="InvalidOperationException">The module already has a session; or a random start cannot reach its occupancy.</exception>
     public CompressionSession(nn.Module model, CompressionOptions? options = null)
     {
         ArgumentNullException.ThrowIfNull(model);
         _model = model;
-        _options = (options ?? new CompressionOptions()).Copy();
-        _options.ThrowIfInvalid();
+        options ??= new CompressionOptions();
+        options.ThrowIfInvalid();
+        _options = options.Copy();
         Lambda = _options.Loss.Lambda;
         NoiseScale = _options.Noise.Scale;
         QuantizedForward = _options.QuantizedForward;
         Mapping = WeightMapping.Create(_options.Mapping, _options.Quantization.LowerLimit, _options.Quantization.UpperLimit);
+        if (!Owners.TryAdd(model, this))
+        {
+            throw new InvalidOperationException("The module already has a session; dispose that one first.");
+        }
+
         try
         {
             TakeOver();
@@ -308,6 +318,7 @@ public sealed partial class CompressionSession : IDisposable
         }
 
         _disposed = true;
+        Owners.Remove(_model);
         foreach (var weight in _weights)
         {
             weight.Dispose();

@@ -18,6 +18,48 @@ public sealed class SessionErrorTests
     }
 
     [Fact]
+    public void Constructor_SecondSessionOfAModule_ThrowsUntilTheFirstIsDisposed()
+    {
+        using var model = TestModels.Mlp(ScalarType.Float32);
+        using (new CompressionSession(model))
+        {
+            AssertError(() => new CompressionSession(model).Dispose(), "already has a session");
+        }
+
+        using var second = new CompressionSession(model);
+        Assert.NotEmpty(second.Weights);
+    }
+
+    [Fact]
+    public void Constructor_NullSection_IsNamed()
+    {
+        using var model = TestModels.Mlp(ScalarType.Float32);
+        var error = Assert.Throws<OptionsValidationException>(() => new CompressionSession(model, new CompressionOptions { Noise = null!, Loss = null! }));
+        Assert.Contains("Noise", error.Message, StringComparison.Ordinal);
+        Assert.Contains("Loss", error.Message, StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public void Weights_LayerNormOverTwoDimensions_IsNoWeight()
+    {
+        using var model = nn.Sequential(("linear", nn.Linear(6, 6)), ("norm", nn.LayerNorm([4, 6])));
+        using var session = new CompressionSession(model);
+        Assert.Equal("linear.weight", Assert.Single(session.Weights).Name);
+    }
+
+    [Fact]
+    public void SaveState_AfterQuantize_LeavesTheQuantisedWeightsInPlace()
+    {
+        using var folder = new TemporaryFolder();
+        using var fixture = new SessionFixture(SessionFixture.Small());
+        fixture.Session.Quantize();
+        using var before = fixture.Output();
+        fixture.Session.SaveState(folder.File("state"));
+        using var after = fixture.Output();
+        Assert.True(before.bytes.SequenceEqual(after.bytes));
+    }
+
+    [Fact]
     public void Step_OptimizerWithoutTheGains_Throws()
     {
         using var fixture = new SessionFixture(SessionFixture.Small());
