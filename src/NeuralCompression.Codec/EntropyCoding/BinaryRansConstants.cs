@@ -10,6 +10,12 @@ internal static class BinaryRansConstants
 
     internal const int WordBits = 16;
 
-    /// <summary>Lower bound of the state, and its value before the last decision is encoded; states stay below 2^32.</summary>
-    internal const uint LowerBound = 1u << 16;
+    /// <summary>
+    /// Lower bound of the state, and its value before the last decision is encoded; states stay below 2^40. At 2^16 the rounding of small states
+    /// costs 0.25 % of the size at even odds; each factor of two above divides that by two, and 2^24 is a whole byte.
+    /// </summary>
+    internal const ulong LowerBound = 1UL << 24;
+
+    /// <summary>A state in the file.</summary>
+    internal const int StateBytes = 5;
 }

@@ -8,17 +8,17 @@ internal ref struct BinaryRansDecoder(ReadOnlySpan<byte> source)
 {
     private readonly ReadOnlySpan<byte> source = source;
     private int position;
-    private uint state;
+    private ulong state;
 
     /// <summary>Bytes read so far.</summary>
     internal readonly int Position => position;
 
     internal void BeginBlock()
     {
-        if (source.Length - position < sizeof(uint))
+        if (source.Length - position < BinaryRansConstants.StateBytes)
             Invalid.Throw(ContainerError.EntropyStream, "The entropy-coded data ends inside its state.");
-        state = BinaryPrimitives.ReadUInt32LittleEndian(source[position..]);
-        position += sizeof(uint);
+        state = BinaryPrimitives.ReadUInt32LittleEndian(source[position..]) | ((ulong)source[position + sizeof(uint)] << 32);
+        position += BinaryRansConstants.StateBytes;
         if (state < BinaryRansConstants.LowerBound)
             Invalid.Throw(ContainerError.EntropyStream, "The coder state is out of range.");
     }
@@ -28,8 +28,8 @@ internal ref struct BinaryRansDecoder(ReadOnlySpan<byte> source)
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     internal int Decode(int probability)
     {
-        uint slot = state & (BinaryRansConstants.Total - 1);
-        uint high = state >> BinaryRansConstants.PrecisionBits;
+        uint slot = (uint)state & (BinaryRansConstants.Total - 1);
+        ulong high = state >> BinaryRansConstants.PrecisionBits;
         bool one = slot < (uint)probability;
         state = one
             ? ((uint)probability * high) + slot

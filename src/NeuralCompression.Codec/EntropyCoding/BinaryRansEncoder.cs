@@ -1,5 +1,3 @@
-using System.Buffers.Binary;
-
 namespace NeuralCompression.Codec.EntropyCoding;
 
 /// <summary>Codes binary decisions of changing probability. Source: docs/format.md, section 5.6.</summary>
@@ -26,27 +24,26 @@ internal sealed class BinaryRansEncoder
     /// <summary>Codes the decisions added since the last block: the state, then the words in the order they are read.</summary>
     internal void EndBlock()
     {
-        uint state = BinaryRansConstants.LowerBound;
+        ulong state = BinaryRansConstants.LowerBound;
         int start = output.Count;
         for (int i = count - 1; i >= 0; i--)
         {
             uint probability = decisions[i] >> 1;
             bool one = (decisions[i] & 1) != 0;
             uint frequency = one ? probability : BinaryRansConstants.Total - probability;
-            if (state >= frequency << BinaryRansConstants.WordBits)
+            if (state >= frequency * BinaryRansConstants.LowerBound)
             {
                 output.Add((byte)(state >> 8));                                        // reversed below
                 output.Add((byte)state);
                 state >>= BinaryRansConstants.WordBits;
             }
 
-            uint quotient = state / frequency;
+            ulong quotient = state / frequency;
             state = (quotient << BinaryRansConstants.PrecisionBits) + (state - (quotient * frequency)) + (one ? 0 : probability);
         }
 
-        Span<byte> bytes = stackalloc byte[sizeof(uint)];
-        BinaryPrimitives.WriteUInt32BigEndian(bytes, state);
-        output.AddRange(bytes);
+        for (int shift = 8 * (BinaryRansConstants.StateBytes - 1); shift >= 0; shift -= 8)
+            output.Add((byte)(state >> shift));
         output.Reverse(start, output.Count - start);
         count = 0;
     }

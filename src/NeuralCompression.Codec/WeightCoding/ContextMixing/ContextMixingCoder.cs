@@ -24,7 +24,7 @@ internal static class ContextMixingCoder
         MixingParameters parameters = ParameterSearch.Run(copy, shape, columns, min, max);
         var output = new BinaryRansEncoder();
         output.Append(parameters.ToArray());
-        var model = new WeightModel(parameters, columns, min, max);
+        var model = new WeightModel(parameters, columns, symbols.Length, min, max);
         var sink = new Writer(output);
         if (parameters.EmptyLines)
             model.Columns(ref sink, ParameterSearch.EmptyColumns<T>(copy, columns, parameters.Center));
@@ -46,7 +46,7 @@ internal static class ContextMixingCoder
         if (parameters.Center < min || parameters.Center > max)
             Invalid.Throw(ContainerError.EntropyStream, "A parameter is out of range.");
         int columns = RowLength(shape, symbols.Length);
-        var model = new WeightModel(parameters, columns, min, max);
+        var model = new WeightModel(parameters, columns, symbols.Length, min, max);
         var source = new Reader { Rans = new BinaryRansDecoder(payload[head..]) };
         source.Rans.BeginBlock();
         if (parameters.EmptyLines)

@@ -170,7 +170,7 @@ internal static class ParameterSearch
         where T : struct, IBinaryInteger<T>
     {
         var meter = default(Meter);
-        var model = new WeightModel(parameters, columns, min, max);
+        var model = new WeightModel(parameters, columns, symbols.Length, min, max);
         if (parameters.EmptyLines)
             model.Columns(ref meter, EmptyColumns<T>(symbols, columns, parameters.Center));
         model.Run(ref meter, symbols);

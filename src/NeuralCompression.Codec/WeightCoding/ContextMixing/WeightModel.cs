@@ -51,7 +51,7 @@ internal sealed class WeightModel
     private const int TailEscapeBits = 20;
     private const int TailLengths = 20;
 
-    internal WeightModel(MixingParameters parameters, int columns, int min, int max)
+    internal WeightModel(MixingParameters parameters, int columns, int length, int min, int max)
     {
         this.columns = columns;
         period = parameters.Period;
@@ -76,7 +76,7 @@ internal sealed class WeightModel
         columnScales = new int[columns];
         columnScales.AsSpan().Fill(scale);
         margin = (2 * Math.Max(columns, before)) + 4;
-        sizes = new byte[margin + Math.Max(margin, Math.Max(columns, HistoryLength))];
+        sizes = new byte[margin + Math.Max(margin, Math.Max(columns, Math.Min(length, HistoryLength)))];
         sides = new byte[sizes.Length];
         sides.AsSpan().Fill(1);
         cursor = margin;
