@@ -31,7 +31,7 @@ internal static class RansDecoder
             position += sizeof(uint);
         }
 
-        int read = ScalarRans.Decode(stream[position..], new SlotTable(table, firstSymbol), states, symbols);
+        int read = RansKernels.Decode(stream[position..], new SlotTable(table, firstSymbol), states, symbols);
         if (read < 0)
             Invalid.Throw(ContainerError.EntropyStream, "The entropy-coded data ends early.");
         foreach (uint state in states)                                                              // D7

@@ -24,7 +24,7 @@ internal static class RansEncoder
         {
             Span<byte> room = words.AsSpan(0, most);
             Span<uint> states = stackalloc uint[RansConstants.LaneCounts[plan.LaneCode]];
-            int first = ScalarRans.Encode(symbols, plan.Table, states, room);
+            int first = RansKernels.Encode(symbols, plan.Table, states, room);
             var stream = new byte[head.Length + (states.Length * sizeof(uint)) + room.Length - first];
             head.CopyTo(stream, 0);
             Span<byte> rest = stream.AsSpan(head.Length);

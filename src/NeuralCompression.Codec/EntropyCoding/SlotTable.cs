@@ -3,22 +3,48 @@ namespace NeuralCompression.Codec.EntropyCoding;
 /// <summary>A frequency table laid out for decoding: one entry for each of the 2^precision slots.</summary>
 internal sealed class SlotTable
 {
+    /// <summary>The finest table whose entries fit in 32 bits: 12 bits of frequency, 12 of bias, 8 of symbol.</summary>
+    internal const int MaxPackedPrecisionBits = 12;
+
+    /// <summary>Bytes after the last symbol, so that a 32-bit load of any symbol stays inside.</summary>
+    internal const int SymbolPadding = 3;
+
     private readonly uint[] slots;
+    private readonly uint[] packed;
     private readonly byte[] symbols;
 
     /// <summary>Lays out a table; <paramref name="firstSymbol"/> is added to every symbol, modulo 256.</summary>
     internal SlotTable(FrequencyTable table, byte firstSymbol)
+        : this(table, Outputs(table.AlphabetSize, firstSymbol))
+    {
+    }
+
+    /// <summary>Lays out a table; symbol s decodes to <paramref name="outputs"/>[s].</summary>
+    internal SlotTable(FrequencyTable table, ReadOnlySpan<byte> outputs)
     {
         PrecisionBits = table.PrecisionBits;
-        slots = new uint[1 << PrecisionBits];
-        symbols = new byte[1 << PrecisionBits];
+        int size = 1 << PrecisionBits;
+        slots = new uint[size];
+        symbols = new byte[size + SymbolPadding];
+        packed = PrecisionBits <= MaxPackedPrecisionBits ? new uint[size] : [];
         int slot = 0;
         for (int symbol = 0; symbol < table.AlphabetSize; symbol++)
         {
             uint frequency = table.Frequencies[symbol];
-            symbols.AsSpan(slot, (int)frequency).Fill((byte)(symbol + firstSymbol));
-            for (uint bias = 0; bias < frequency; bias++)
-                slots[slot++] = frequency | (bias << 16);
+            byte output = outputs[symbol];
+            Span<uint> wide = slots.AsSpan(slot, (int)frequency);
+            for (int bias = 0; bias < wide.Length; bias++)
+                wide[bias] = frequency | ((uint)bias << 16);
+            symbols.AsSpan(slot, (int)frequency).Fill(output);
+            if (packed.Length > 0)
+            {
+                // At least two symbols are present, so no frequency is 2^12 and 12 bits hold it.
+                Span<uint> narrow = packed.AsSpan(slot, (int)frequency);
+                for (int bias = 0; bias < narrow.Length; bias++)
+                    narrow[bias] = (frequency << 20) | ((uint)bias << 8) | output;
+            }
+
+            slot += (int)frequency;
         }
     }
 
@@ -27,6 +53,17 @@ internal sealed class SlotTable
     /// <summary>Frequency in the low 16 bits, slot minus cumulative frequency in the high 16.</summary>
     internal ReadOnlySpan<uint> Slots => slots;
 
-    /// <summary>The symbol of each slot.</summary>
+    /// <summary>The symbol of each slot, then <see cref="SymbolPadding"/> zeros.</summary>
     internal ReadOnlySpan<byte> Symbols => symbols;
+
+    /// <summary>Symbol in the low 8 bits, slot minus cumulative frequency in the next 12, frequency in the high 12; empty above 12 bits of precision.</summary>
+    internal ReadOnlySpan<uint> Packed => packed;
+
+    private static byte[] Outputs(int alphabetSize, byte firstSymbol)
+    {
+        var outputs = new byte[alphabetSize];
+        for (int symbol = 0; symbol < outputs.Length; symbol++)
+            outputs[symbol] = (byte)(symbol + firstSymbol);
+        return outputs;
+    }
 }

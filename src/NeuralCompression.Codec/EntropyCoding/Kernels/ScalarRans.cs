@@ -6,6 +6,7 @@ namespace NeuralCompression.Codec.EntropyCoding.Kernels;
 internal static class ScalarRans
 {
     /// <summary>Encodes symbols from the last to the first; words are written downwards from the end of <paramref name="words"/>.</summary>
+    /// <remarks>The states go on from what they hold, <see cref="RansConstants.LowerBound"/> (E1) before the last symbol, so a text can be encoded in parts that start at lane 0.</remarks>
     /// <returns>The offset of the first word.</returns>
     internal static int Encode(ReadOnlySpan<byte> symbols, FrequencyTable table, Span<uint> states, Span<byte> words)
     {
@@ -14,7 +15,6 @@ internal static class ScalarRans
         int precision = table.PrecisionBits;
         int position = words.Length;
         int lane = symbols.Length % states.Length;
-        states.Fill(RansConstants.LowerBound);                                                      // E1
         for (int i = symbols.Length - 1; i >= 0; i--)                                               // E2
         {
             lane = lane == 0 ? states.Length - 1 : lane - 1;
@@ -33,7 +33,7 @@ internal static class ScalarRans
         return position;
     }
 
-    /// <summary>Decodes symbols from the first to the last.</summary>
+    /// <summary>Decodes symbols from the first to the last; the states go on from what they hold.</summary>
     /// <returns>The number of bytes of words read, or -1 when they end early.</returns>
     internal static int Decode(ReadOnlySpan<byte> words, SlotTable table, Span<uint> states, Span<byte> symbols)
     {

@@ -1,0 +1,221 @@
+using System.Numerics;
+using System.Runtime.CompilerServices;
+using System.Runtime.InteropServices;
+using System.Runtime.Intrinsics;
+using System.Runtime.Intrinsics.X86;
+
+namespace NeuralCompression.Codec.EntropyCoding.Kernels;
+
+/// <summary>AVX2: eight lanes in a register, four registers in a half step, one or two half steps in a step.</summary>
+/// <remarks>
+/// <para>Lane i of a step is element i mod 8 of vector i / 8. The words of a step lie in lane order, so vector v takes as many words as it has small states, and the next
+/// vector begins after them: decoding reads 16 bytes at the word pointer, at most 2 bytes x lanes from the start of the step; encoding writes 16 bytes that end at it, of which
+/// the lower ones are overwritten later. Both stop when less than 2 bytes x lanes of room is left, so nothing outside the spans is touched.</para>
+/// <para>Equality with the scalar code: the same integers, step for step. States are below 2^31, so signed comparisons are right; frequency x (state >> precision) is below
+/// 2^31, so the low half of the product is all of it; the division is exact (<see cref="EncodeTable"/>).</para>
+/// <para>Source: docs/format.md, section 9; compaction through a table of 256 permutations as in ryg_rans and htscodecs.</para>
+/// </remarks>
+internal static unsafe class Avx2Rans
+{
+    private const int VectorLanes = 8;
+    private const int HalfStep = RansKernels.LaneUnit;
+
+    // Row m moves the i-th loaded word to the i-th lane whose bit is set in m; one byte per lane.
+    private static readonly byte* Expansions = BuildExpansions();
+
+    // Row m moves the words of the lanes whose bits are set in m to the upper end of 16 bytes, in order.
+    private static readonly byte* Compactions = BuildCompactions();
+
+    internal static bool IsSupported => Avx2.IsSupported && Popcnt.IsSupported;
+
+    internal static int Decode(ReadOnlySpan<byte> words, SlotTable table, Span<uint> states, Span<byte> symbols, out int read)
+    {
+        int lanes = states.Length;
+        int steps = symbols.Length / lanes;
+        int precision = table.PrecisionBits;
+        bool wide = table.Packed.IsEmpty;
+        fixed (byte* firstWord = words)
+        fixed (byte* firstSymbol = symbols)
+        fixed (uint* state = states)
+        fixed (uint* slots = wide ? table.Slots : table.Packed)
+        fixed (byte* slotSymbols = table.Symbols)
+        {
+            byte* word = firstWord;
+            byte* symbol = firstSymbol;
+            byte* end = firstSymbol + ((long)steps * lanes);
+            byte* wordEnd = firstWord + words.Length;
+            int room = lanes * sizeof(ushort);
+            if (wide)
+            {
+                while (symbol < end && wordEnd - word >= room)
+                {
+                    for (int half = 0; half < lanes; half += HalfStep)
+                    {
+                        word = DecodeHalf(state + half, slots, slotSymbols, precision, word, symbol, wide: true);
+                        symbol += HalfStep;
+                    }
+                }
+            }
+            else if (lanes == HalfStep)
+            {
+                while (symbol < end && wordEnd - word >= room)
+                {
+                    word = DecodeHalf(state, slots, slotSymbols, precision, word, symbol, wide: false);
+                    symbol += HalfStep;
+                }
+            }
+            else
+            {
+                while (symbol < end && wordEnd - word >= room)
+                {
+                    word = DecodeHalf(state, slots, slotSymbols, precision, word, symbol, wide: false);
+                    word = DecodeHalf(state + HalfStep, slots, slotSymbols, precision, word, symbol + HalfStep, wide: false);
+                    symbol += 2 * HalfStep;
+                }
+            }
+
+            read = (int)(word - firstWord);
+            return (int)(symbol - firstSymbol);
+        }
+    }
+
+    internal static int Encode(ReadOnlySpan<byte> symbols, EncodeTable table, Span<uint> states, Span<byte> words, out int first)
+    {
+        int lanes = states.Length;
+        int precision = table.Source.PrecisionBits;
+        fixed (byte* firstWord = words)
+        fixed (byte* firstSymbol = symbols)
+        fixed (uint* state = states)
+        fixed (uint* fields = table.Fields)
+        fixed (uint* reciprocals = table.Reciprocals)
+        {
+            byte* word = firstWord + words.Length;
+            byte* symbol = firstSymbol + symbols.Length;
+            while (symbol > firstSymbol && word - firstWord >= lanes * sizeof(ushort))
+            {
+                for (int lane = lanes - VectorLanes; lane >= 0; lane -= VectorLanes)
+                {
+                    symbol -= VectorLanes;
+                    word = EncodeVector(state + lane, fields, reciprocals, precision, word, symbol);
+                }
+            }
+
+            first = (int)(word - firstWord);
+            return (int)(symbol - firstSymbol);
+        }
+    }
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    private static byte* DecodeHalf(uint* state, uint* slots, byte* slotSymbols, int precision, byte* word, byte* symbol, bool wide)
+    {
+        Vector256<uint> symbols0 = DecodeVector(state, slots, slotSymbols, precision, ref word, wide);
+        Vector256<uint> symbols1 = DecodeVector(state + 8, slots, slotSymbols, precision, ref word, wide);
+        Vector256<uint> symbols2 = DecodeVector(state + 16, slots, slotSymbols, precision, ref word, wide);
+        Vector256<uint> symbols3 = DecodeVector(state + 24, slots, slotSymbols, precision, ref word, wide);
+
+        // Packing works within 128-bit halves, so groups of four lanes come out as 0 2 4 6 1 3 5 7 of the eight groups.
+        Vector256<ushort> low = Avx2.PackUnsignedSaturate(symbols0.AsInt32(), symbols1.AsInt32());
+        Vector256<ushort> high = Avx2.PackUnsignedSaturate(symbols2.AsInt32(), symbols3.AsInt32());
+        Vector256<int> bytes = Avx2.PackUnsignedSaturate(low.AsInt16(), high.AsInt16()).AsInt32();
+        Avx2.PermuteVar8x32(bytes, Vector256.Create(0, 4, 1, 5, 2, 6, 3, 7)).AsByte().Store(symbol);
+        return word;
+    }
+
+    // D3 to D6 for eight lanes; the symbols are returned.
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    private static Vector256<uint> DecodeVector(uint* state, uint* slots, byte* slotSymbols, int precision, ref byte* word, bool wide)
+    {
+        Vector256<uint> x = Vector256.Load(state);
+        Vector256<int> slot = (x & Vector256.Create((1u << precision) - 1)).AsInt32();
+        Vector256<uint> entry = Avx2.GatherVector256(slots, slot, sizeof(uint));
+        Vector256<uint> low = Vector256.Create(0xFFu);
+        Vector256<uint> symbols;
+        Vector256<uint> quotient = Vector256.ShiftRightLogical(x, precision);
+        if (wide)
+        {
+            symbols = Avx2.GatherVector256((uint*)slotSymbols, slot, 1) & low;
+            x = Avx2.MultiplyLow(entry & Vector256.Create(0xFFFFu), quotient) + Vector256.ShiftRightLogical(entry, 16);
+        }
+        else
+        {
+            symbols = entry & low;
+            x = Avx2.MultiplyLow(Vector256.ShiftRightLogical(entry, 20), quotient) + (Vector256.ShiftRightLogical(entry, 8) & Vector256.Create(0xFFFu));
+        }
+
+        Vector256<int> small = Avx2.CompareGreaterThan(Vector256.Create((int)RansConstants.LowerBound), x.AsInt32());
+        uint mask = (uint)Avx.MoveMask(small.AsSingle());
+        Vector256<int> loaded = Avx2.ConvertToVector256Int32((ushort*)word);
+        Vector256<int> spread = Avx2.PermuteVar8x32(loaded, Avx2.ConvertToVector256Int32(Expansions + (mask * VectorLanes)));
+        Vector256<uint> grown = Vector256.ShiftLeft(x, RansConstants.WordBits) | spread.AsUInt32();
+        Avx2.BlendVariable(x, grown, small.AsUInt32()).Store(state);
+        word += BitOperations.PopCount(mask) * sizeof(ushort);
+        return symbols;
+    }
+
+    // E3 and E4 for eight lanes.
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    private static byte* EncodeVector(uint* state, uint* fields, uint* reciprocals, int precision, byte* word, byte* symbol)
+    {
+        Vector256<uint> x = Vector256.Load(state);
+        Vector256<int> symbols = Avx2.ConvertToVector256Int32(symbol);
+        Vector256<uint> field = Avx2.GatherVector256(fields, symbols, sizeof(uint));
+        Vector256<uint> reciprocal = Avx2.GatherVector256(reciprocals, symbols, sizeof(uint));
+        Vector256<uint> frequency = field & Vector256.Create((1u << EncodeTable.FrequencyBits) - 1);
+
+        Vector256<int> limit = Vector256.ShiftLeft(frequency, RansConstants.StateBits - precision).AsInt32();
+        Vector256<int> large = ~Avx2.CompareGreaterThan(limit, x.AsInt32());
+        uint mask = (uint)Avx.MoveMask(large.AsSingle());
+        Vector256<byte> lowWords = Avx2.Shuffle(x.AsByte(), Vector256.Create(
+            (byte)0, 1, 4, 5, 8, 9, 12, 13, 255, 255, 255, 255, 255, 255, 255, 255, 0, 1, 4, 5, 8, 9, 12, 13, 255, 255, 255, 255, 255, 255, 255, 255));
+        Vector128<byte> packed = Avx2.Permute4x64(lowWords.AsUInt64(), 0b1000).AsByte().GetLower();
+        Ssse3.Shuffle(packed, Vector128.Load(Compactions + (mask * 16))).Store(word - 16);
+        x = Avx2.BlendVariable(x, Vector256.ShiftRightLogical(x, RansConstants.WordBits), large.AsUInt32());
+
+        // The high halves of 2x r: the even lanes' products shifted down, the odd lanes' taken where they are.
+        Vector256<uint> twice = x + x;
+        Vector256<ulong> even = Avx2.Multiply(twice, reciprocal);
+        Vector256<ulong> odd = Avx2.Multiply(Vector256.ShiftRightLogical(twice.AsUInt64(), 32).AsUInt32(), Vector256.ShiftRightLogical(reciprocal.AsUInt64(), 32).AsUInt32());
+        Vector256<uint> product = Avx2.Blend(Vector256.ShiftRightLogical(even, 32).AsUInt32(), odd.AsUInt32(), 0b10101010);
+        Vector256<uint> quotient = Avx2.ShiftRightLogicalVariable(product, Vector256.ShiftRightLogical(field, EncodeTable.ShiftOffset));
+
+        // 2^k q + (x - q f) + cum.
+        Vector256<uint> cumulative = Vector256.ShiftRightLogical(field, EncodeTable.FrequencyBits) & Vector256.Create((1u << EncodeTable.FrequencyBits) - 1);
+        (x + cumulative + Avx2.MultiplyLow(quotient, Vector256.Create(1u << precision) - frequency)).Store(state);
+        return word - (BitOperations.PopCount(mask) * sizeof(ushort));
+    }
+
+    private static byte* BuildExpansions()
+    {
+        var table = (byte*)NativeMemory.AlignedAlloc(256 * VectorLanes, 64);
+        for (int mask = 0; mask < 256; mask++)
+        {
+            byte next = 0;
+            for (int lane = 0; lane < VectorLanes; lane++)
+                table[(mask * VectorLanes) + lane] = ((mask >> lane) & 1) != 0 ? next++ : (byte)0;
+        }
+
+        return table;
+    }
+
+    private static byte* BuildCompactions()
+    {
+        var table = (byte*)NativeMemory.AlignedAlloc(256 * 16, 64);
+        for (int mask = 0; mask < 256; mask++)
+        {
+            int place = VectorLanes - BitOperations.PopCount((uint)mask);
+            byte* row = table + (mask * 16);
+            for (int i = 0; i < 16; i++)
+                row[i] = 255;
+            for (int lane = 0; lane < VectorLanes; lane++)
+            {
+                if (((mask >> lane) & 1) == 0)
+                    continue;
+                row[place * 2] = (byte)(lane * 2);
+                row[(place * 2) + 1] = (byte)((lane * 2) + 1);
+                place++;
+            }
+        }
+
+        return table;
+    }
+}
