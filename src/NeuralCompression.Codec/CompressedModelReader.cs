@@ -1,8 +1,4 @@
-using System.Buffers;
-using System.Buffers.Binary;
 using System.Diagnostics.CodeAnalysis;
-using System.Numerics;
-using System.Runtime.InteropServices;
 using NeuralCompression.Codec.Container;
 using NeuralCompression.Codec.WeightCoding;
 
@@ -18,15 +14,15 @@ namespace NeuralCompression.Codec;
 public sealed class CompressedModelReader : IDisposable
 {
     private readonly PayloadSource source;
-    private readonly List<TensorEntry> entries;
     private readonly CompressedTensorInfo[] tensors;
     private readonly Dictionary<string, int> names;
+    private Recent? recent;
     private bool disposed;
 
     private CompressedModelReader(PayloadSource source, DecodeLimits limits)
     {
         this.source = source;
-        entries = HeaderReader.Read(source, limits);
+        List<TensorEntry> entries = HeaderReader.Read(source, limits);
         source.Announce(entries);
         tensors = new CompressedTensorInfo[entries.Count];
         names = new Dictionary<string, int>(entries.Count, StringComparer.Ordinal);
@@ -108,7 +104,7 @@ public sealed class CompressedModelReader : IDisposable
     /// <exception cref="InvalidDataException">The payload is damaged.</exception>
     /// <exception cref="IOException">The source cannot be read.</exception>
     /// <remarks>Float64 and integers are rounded to the nearest float32; everything else is exact. Source: docs/format.md, section 4.4.</remarks>
-    public void Decode(CompressedTensorInfo tensor, Span<float> destination) => DecodeValues(tensor, destination);
+    public void Decode(CompressedTensorInfo tensor, Span<float> destination) => Run<ValueDecoder<float>, float>(tensor, 0, Whole(tensor, destination));
 
     /// <summary>Decodes a tensor to float64.</summary>
     /// <param name="tensor">A tensor of this reader.</param>
@@ -119,7 +115,7 @@ public sealed class CompressedModelReader : IDisposable
     /// <exception cref="InvalidDataException">The payload is damaged.</exception>
     /// <exception cref="IOException">The source cannot be read.</exception>
     /// <remarks>Int64 is rounded to the nearest float64; everything else is exact. Source: docs/format.md, section 4.4.</remarks>
-    public void Decode(CompressedTensorInfo tensor, Span<double> destination) => DecodeValues(tensor, destination);
+    public void Decode(CompressedTensorInfo tensor, Span<double> destination) => Run<ValueDecoder<double>, double>(tensor, 0, Whole(tensor, destination));
 
     /// <summary>Decodes a tensor to the bytes of its own element type.</summary>
     /// <param name="tensor">A tensor of this reader.</param>
@@ -132,22 +128,8 @@ public sealed class CompressedModelReader : IDisposable
     /// <remarks>Exact for every type. Source: docs/format.md, section 4.4.</remarks>
     public void DecodeBytes(CompressedTensorInfo tensor, Span<byte> destination)
     {
-        TensorEntry entry = Check(tensor, destination.Length, tensor?.DecodedBytes ?? 0, "bytes");
-        Span<byte> bytes = destination[..(int)tensor!.DecodedBytes];
-        byte[] payload = Payload(tensor);
-        try
-        {
-            if (entry.Grid is null)
-                PlaneCoder.Decode(entry.Coding, payload, entry.ElementType, bytes);
-            else if (SymbolRange.IsNarrow(entry.MinSymbol, entry.MaxSymbol))
-                QuantizedBytes<sbyte>(entry, payload, bytes);
-            else
-                QuantizedBytes<short>(entry, payload, bytes);
-        }
-        catch (InvalidDataException exception)
-        {
-            throw Named(exception, tensor);
-        }
+        Check(tensor, destination.Length, tensor?.DecodedBytes ?? 0, "bytes");
+        Run<ByteDecoder, byte>(tensor!, 0, destination[..(int)tensor!.DecodedBytes]);
     }
 
     /// <summary>Decodes the symbols of a quantised tensor.</summary>
@@ -162,10 +144,9 @@ public sealed class CompressedModelReader : IDisposable
     /// <remarks>Source: docs/format.md, section 5.</remarks>
     public void DecodeSymbols(CompressedTensorInfo tensor, Span<sbyte> destination)
     {
-        TensorEntry entry = CheckQuantized(tensor, destination.Length);
-        if (!SymbolRange.IsNarrow(entry.MinSymbol, entry.MaxSymbol))
-            throw new InvalidOperationException($"The symbols of '{tensor.Name}' do not fit in 8 bits; decode them to 16.");
-        Symbols(tensor, entry, destination[..(int)entry.Length]);
+        Span<sbyte> whole = Whole(tensor, destination, "symbols");
+        CheckQuantized(tensor, narrow: true);
+        Run<SymbolDecoder<sbyte>, sbyte>(tensor, 0, whole);
     }
 
     /// <summary>Decodes the symbols of a quantised tensor.</summary>
@@ -180,9 +161,214 @@ public sealed class CompressedModelReader : IDisposable
     /// <remarks>Source: docs/format.md, section 5.</remarks>
     public void DecodeSymbols(CompressedTensorInfo tensor, Span<short> destination)
     {
-        TensorEntry entry = CheckQuantized(tensor, destination.Length);
-        Symbols(tensor, entry, destination[..(int)entry.Length]);
+        Span<short> whole = Whole(tensor, destination, "symbols");
+        CheckQuantized(tensor, narrow: false);
+        Run<SymbolDecoder<short>, short>(tensor, 0, whole);
     }
+
+    /// <summary>Decodes elements to float32 from one element on; only the segments that hold them are read.</summary>
+    /// <param name="tensor">A tensor of this reader.</param>
+    /// <param name="start">The index of the first element, row-major; elements, range <c>[0, Length]</c>.</param>
+    /// <param name="destination">Receives the values; shape <c>[count]</c>, weight units; filled to its end.</param>
+    /// <exception cref="ArgumentNullException"><paramref name="tensor"/> is null.</exception>
+    /// <exception cref="ArgumentOutOfRangeException"><paramref name="start"/> is negative or beyond the end.</exception>
+    /// <exception cref="ArgumentException">The tensor is not one of this reader, or <paramref name="destination"/> goes beyond its end.</exception>
+    /// <exception cref="ObjectDisposedException">The reader is disposed.</exception>
+    /// <exception cref="InvalidDataException">A payload is damaged.</exception>
+    /// <exception cref="IOException">The source cannot be read.</exception>
+    /// <remarks>A segment that is needed in part is decoded as a whole and kept until another one is, so reading on in small pieces is cheap. Source: docs/format.md, section 4.7.</remarks>
+    public void Decode(CompressedTensorInfo tensor, long start, Span<float> destination)
+    {
+        CheckRange(tensor, start, destination.Length);
+        Run<ValueDecoder<float>, float>(tensor, start, destination);
+    }
+
+    /// <summary>Decodes elements to float64 from one element on; only the segments that hold them are read.</summary>
+    /// <param name="tensor">A tensor of this reader.</param>
+    /// <param name="start">The index of the first element, row-major; elements, range <c>[0, Length]</c>.</param>
+    /// <param name="destination">Receives the values; shape <c>[count]</c>, weight units; filled to its end.</param>
+    /// <exception cref="ArgumentNullException"><paramref name="tensor"/> is null.</exception>
+    /// <exception cref="ArgumentOutOfRangeException"><paramref name="start"/> is negative or beyond the end.</exception>
+    /// <exception cref="ArgumentException">The tensor is not one of this reader, or <paramref name="destination"/> goes beyond its end.</exception>
+    /// <exception cref="ObjectDisposedException">The reader is disposed.</exception>
+    /// <exception cref="InvalidDataException">A payload is damaged.</exception>
+    /// <exception cref="IOException">The source cannot be read.</exception>
+    /// <remarks>A segment that is needed in part is decoded as a whole and kept until another one is, so reading on in small pieces is cheap. Source: docs/format.md, section 4.7.</remarks>
+    public void Decode(CompressedTensorInfo tensor, long start, Span<double> destination)
+    {
+        CheckRange(tensor, start, destination.Length);
+        Run<ValueDecoder<double>, double>(tensor, start, destination);
+    }
+
+    /// <summary>Decodes elements to the bytes of their own type from one element on; only the segments that hold them are read.</summary>
+    /// <param name="tensor">A tensor of this reader.</param>
+    /// <param name="start">The index of the first element, row-major; elements, range <c>[0, Length]</c>.</param>
+    /// <param name="destination">Receives the elements as little-endian bytes, shape <c>[count x bytes of an element]</c>; filled to its end.</param>
+    /// <exception cref="ArgumentNullException"><paramref name="tensor"/> is null.</exception>
+    /// <exception cref="ArgumentOutOfRangeException"><paramref name="start"/> is negative or beyond the end.</exception>
+    /// <exception cref="ArgumentException">The tensor is not one of this reader, or <paramref name="destination"/> goes beyond its end, or does not hold whole elements.</exception>
+    /// <exception cref="ObjectDisposedException">The reader is disposed.</exception>
+    /// <exception cref="InvalidDataException">A payload is damaged.</exception>
+    /// <exception cref="IOException">The source cannot be read.</exception>
+    /// <remarks>A segment that is needed in part is decoded as a whole and kept until another one is, so reading on in small pieces is cheap. Source: docs/format.md, section 4.7.</remarks>
+    public void DecodeBytes(CompressedTensorInfo tensor, long start, Span<byte> destination)
+    {
+        int size = tensor?.ElementType.Size() ?? 1;
+        if (destination.Length % size != 0)
+            throw new ArgumentException(FormattableString.Invariant($"{destination.Length} bytes are not a whole number of elements of {size} bytes."), nameof(destination));
+        CheckRange(tensor!, start, destination.Length / size);
+        Run<ByteDecoder, byte>(tensor!, start, destination);
+    }
+
+    /// <summary>Decodes symbols of a quantised tensor from one element on; only the segments that hold them are read.</summary>
+    /// <param name="tensor">A quantised tensor of this reader whose symbols fit in 8 bits.</param>
+    /// <param name="start">The index of the first element, row-major; elements, range <c>[0, Length]</c>.</param>
+    /// <param name="destination">Receives the symbols; shape <c>[count]</c>, dimensionless; filled to its end.</param>
+    /// <exception cref="ArgumentNullException"><paramref name="tensor"/> is null.</exception>
+    /// <exception cref="ArgumentOutOfRangeException"><paramref name="start"/> is negative or beyond the end.</exception>
+    /// <exception cref="ArgumentException">The tensor is not one of this reader, or <paramref name="destination"/> goes beyond its end.</exception>
+    /// <exception cref="InvalidOperationException">The tensor is not quantised, or its symbols do not fit in 8 bits.</exception>
+    /// <exception cref="ObjectDisposedException">The reader is disposed.</exception>
+    /// <exception cref="InvalidDataException">A payload is damaged.</exception>
+    /// <exception cref="IOException">The source cannot be read.</exception>
+    /// <remarks>A segment that is needed in part is decoded as a whole and kept until another one is, so reading on in small pieces is cheap. Source: docs/format.md, section 4.7.</remarks>
+    public void DecodeSymbols(CompressedTensorInfo tensor, long start, Span<sbyte> destination)
+    {
+        CheckRange(tensor, start, destination.Length);
+        CheckQuantized(tensor, narrow: true);
+        Run<SymbolDecoder<sbyte>, sbyte>(tensor, start, destination);
+    }
+
+    /// <summary>Decodes symbols of a quantised tensor from one element on; only the segments that hold them are read.</summary>
+    /// <param name="tensor">A quantised tensor of this reader.</param>
+    /// <param name="start">The index of the first element, row-major; elements, range <c>[0, Length]</c>.</param>
+    /// <param name="destination">Receives the symbols; shape <c>[count]</c>, dimensionless; filled to its end.</param>
+    /// <exception cref="ArgumentNullException"><paramref name="tensor"/> is null.</exception>
+    /// <exception cref="ArgumentOutOfRangeException"><paramref name="start"/> is negative or beyond the end.</exception>
+    /// <exception cref="ArgumentException">The tensor is not one of this reader, or <paramref name="destination"/> goes beyond its end.</exception>
+    /// <exception cref="InvalidOperationException">The tensor is not quantised.</exception>
+    /// <exception cref="ObjectDisposedException">The reader is disposed.</exception>
+    /// <exception cref="InvalidDataException">A payload is damaged.</exception>
+    /// <exception cref="IOException">The source cannot be read.</exception>
+    /// <remarks>A segment that is needed in part is decoded as a whole and kept until another one is, so reading on in small pieces is cheap. Source: docs/format.md, section 4.7.</remarks>
+    public void DecodeSymbols(CompressedTensorInfo tensor, long start, Span<short> destination)
+    {
+        CheckRange(tensor, start, destination.Length);
+        CheckQuantized(tensor, narrow: false);
+        Run<SymbolDecoder<short>, short>(tensor, start, destination);
+    }
+
+    /// <summary>Decodes a tensor to float32, on several threads where the options ask for it.</summary>
+    /// <param name="tensor">A tensor of this reader.</param>
+    /// <param name="destination">Receives the values; shape <c>[Length]</c> or longer, weight units. The rest is left alone.</param>
+    /// <param name="options">Threads, progress and cancellation.</param>
+    /// <exception cref="ArgumentNullException"><paramref name="tensor"/> or <paramref name="options"/> is null.</exception>
+    /// <exception cref="ArgumentException">The tensor is not one of this reader, or <paramref name="destination"/> is too short.</exception>
+    /// <exception cref="OperationCanceledException">The options' token was cancelled.</exception>
+    /// <exception cref="ObjectDisposedException">The reader is disposed.</exception>
+    /// <exception cref="InvalidDataException">A payload is damaged.</exception>
+    /// <exception cref="IOException">The source cannot be read.</exception>
+    /// <remarks>Gives the same as the form without options. Source: docs/format.md, section 4.7.</remarks>
+    public void Decode(CompressedTensorInfo tensor, Memory<float> destination, DecodeOptions options) =>
+        RunAll<ValueDecoder<float>, float>([(tensor, destination)], options);
+
+    /// <summary>Decodes a tensor to float64, on several threads where the options ask for it.</summary>
+    /// <param name="tensor">A tensor of this reader.</param>
+    /// <param name="destination">Receives the values; shape <c>[Length]</c> or longer, weight units. The rest is left alone.</param>
+    /// <param name="options">Threads, progress and cancellation.</param>
+    /// <exception cref="ArgumentNullException"><paramref name="tensor"/> or <paramref name="options"/> is null.</exception>
+    /// <exception cref="ArgumentException">The tensor is not one of this reader, or <paramref name="destination"/> is too short.</exception>
+    /// <exception cref="OperationCanceledException">The options' token was cancelled.</exception>
+    /// <exception cref="ObjectDisposedException">The reader is disposed.</exception>
+    /// <exception cref="InvalidDataException">A payload is damaged.</exception>
+    /// <exception cref="IOException">The source cannot be read.</exception>
+    /// <remarks>Gives the same as the form without options. Source: docs/format.md, section 4.7.</remarks>
+    public void Decode(CompressedTensorInfo tensor, Memory<double> destination, DecodeOptions options) =>
+        RunAll<ValueDecoder<double>, double>([(tensor, destination)], options);
+
+    /// <summary>Decodes a tensor to the bytes of its own element type, on several threads where the options ask for it.</summary>
+    /// <param name="tensor">A tensor of this reader.</param>
+    /// <param name="destination">Receives the elements as little-endian bytes; shape <c>[DecodedBytes]</c> or longer. The rest is left alone.</param>
+    /// <param name="options">Threads, progress and cancellation.</param>
+    /// <exception cref="ArgumentNullException"><paramref name="tensor"/> or <paramref name="options"/> is null.</exception>
+    /// <exception cref="ArgumentException">The tensor is not one of this reader, or <paramref name="destination"/> is too short.</exception>
+    /// <exception cref="OperationCanceledException">The options' token was cancelled.</exception>
+    /// <exception cref="ObjectDisposedException">The reader is disposed.</exception>
+    /// <exception cref="InvalidDataException">A payload is damaged.</exception>
+    /// <exception cref="IOException">The source cannot be read.</exception>
+    /// <remarks>Gives the same as the form without options. Source: docs/format.md, section 4.7.</remarks>
+    public void DecodeBytes(CompressedTensorInfo tensor, Memory<byte> destination, DecodeOptions options) =>
+        RunAll<ByteDecoder, byte>([(tensor, destination)], options);
+
+    /// <summary>Decodes the symbols of a quantised tensor, on several threads where the options ask for it.</summary>
+    /// <param name="tensor">A quantised tensor of this reader whose symbols fit in 8 bits.</param>
+    /// <param name="destination">Receives the symbols; shape <c>[Length]</c> or longer, dimensionless. The rest is left alone.</param>
+    /// <param name="options">Threads, progress and cancellation.</param>
+    /// <exception cref="ArgumentNullException"><paramref name="tensor"/> or <paramref name="options"/> is null.</exception>
+    /// <exception cref="ArgumentException">The tensor is not one of this reader, or <paramref name="destination"/> is too short.</exception>
+    /// <exception cref="InvalidOperationException">The tensor is not quantised, or its symbols do not fit in 8 bits.</exception>
+    /// <exception cref="OperationCanceledException">The options' token was cancelled.</exception>
+    /// <exception cref="ObjectDisposedException">The reader is disposed.</exception>
+    /// <exception cref="InvalidDataException">A payload is damaged.</exception>
+    /// <exception cref="IOException">The source cannot be read.</exception>
+    /// <remarks>Gives the same as the form without options. Source: docs/format.md, section 4.7.</remarks>
+    public void DecodeSymbols(CompressedTensorInfo tensor, Memory<sbyte> destination, DecodeOptions options) =>
+        RunAll<SymbolDecoder<sbyte>, sbyte>([(tensor, destination)], options);
+
+    /// <summary>Decodes the symbols of a quantised tensor, on several threads where the options ask for it.</summary>
+    /// <param name="tensor">A quantised tensor of this reader.</param>
+    /// <param name="destination">Receives the symbols; shape <c>[Length]</c> or longer, dimensionless. The rest is left alone.</param>
+    /// <param name="options">Threads, progress and cancellation.</param>
+    /// <exception cref="ArgumentNullException"><paramref name="tensor"/> or <paramref name="options"/> is null.</exception>
+    /// <exception cref="ArgumentException">The tensor is not one of this reader, or <paramref name="destination"/> is too short.</exception>
+    /// <exception cref="InvalidOperationException">The tensor is not quantised.</exception>
+    /// <exception cref="OperationCanceledException">The options' token was cancelled.</exception>
+    /// <exception cref="ObjectDisposedException">The reader is disposed.</exception>
+    /// <exception cref="InvalidDataException">A payload is damaged.</exception>
+    /// <exception cref="IOException">The source cannot be read.</exception>
+    /// <remarks>Gives the same as the form without options. Source: docs/format.md, section 4.7.</remarks>
+    public void DecodeSymbols(CompressedTensorInfo tensor, Memory<short> destination, DecodeOptions options) =>
+        RunAll<SymbolDecoder<short>, short>([(tensor, destination)], options);
+
+    /// <summary>Decodes tensors to float32, on several threads where the options ask for it: small tensors and the segments of large ones share the threads.</summary>
+    /// <param name="tensors">Tensors of this reader. Each with what receives it: shape <c>[Length]</c> or longer, weight units.</param>
+    /// <param name="options">Threads, progress and cancellation.</param>
+    /// <exception cref="ArgumentNullException">An argument or a tensor is null.</exception>
+    /// <exception cref="ArgumentException">A tensor is not one of this reader, or a destination is too short.</exception>
+    /// <exception cref="OperationCanceledException">The options' token was cancelled.</exception>
+    /// <exception cref="ObjectDisposedException">The reader is disposed.</exception>
+    /// <exception cref="InvalidDataException">A payload is damaged.</exception>
+    /// <exception cref="IOException">The source cannot be read.</exception>
+    /// <remarks>Destinations must not overlap. Source: docs/format.md, section 4.7.</remarks>
+    public void Decode(IReadOnlyList<(CompressedTensorInfo Tensor, Memory<float> Destination)> tensors, DecodeOptions options) =>
+        RunAll<ValueDecoder<float>, float>(tensors, options);
+
+    /// <summary>Decodes tensors to the bytes of their own element types, on several threads where the options ask for it: small tensors and the segments of large ones share the threads.</summary>
+    /// <param name="tensors">Tensors of this reader. Each with what receives it: little-endian bytes, shape <c>[DecodedBytes]</c> or longer.</param>
+    /// <param name="options">Threads, progress and cancellation.</param>
+    /// <exception cref="ArgumentNullException">An argument or a tensor is null.</exception>
+    /// <exception cref="ArgumentException">A tensor is not one of this reader, or a destination is too short.</exception>
+    /// <exception cref="OperationCanceledException">The options' token was cancelled.</exception>
+    /// <exception cref="ObjectDisposedException">The reader is disposed.</exception>
+    /// <exception cref="InvalidDataException">A payload is damaged.</exception>
+    /// <exception cref="IOException">The source cannot be read.</exception>
+    /// <remarks>Destinations must not overlap. Source: docs/format.md, section 4.7.</remarks>
+    public void DecodeBytes(IReadOnlyList<(CompressedTensorInfo Tensor, Memory<byte> Destination)> tensors, DecodeOptions options) =>
+        RunAll<ByteDecoder, byte>(tensors, options);
+
+    /// <summary>Decodes the symbols of quantised tensors, on several threads where the options ask for it: small tensors and the segments of large ones share the threads.</summary>
+    /// <param name="tensors">Quantised tensors of this reader whose symbols fit in 8 bits. Each with what receives it: shape <c>[Length]</c> or longer, dimensionless.</param>
+    /// <param name="options">Threads, progress and cancellation.</param>
+    /// <exception cref="ArgumentNullException">An argument or a tensor is null.</exception>
+    /// <exception cref="ArgumentException">A tensor is not one of this reader, or a destination is too short.</exception>
+    /// <exception cref="InvalidOperationException">A tensor is not quantised, or its symbols do not fit in 8 bits.</exception>
+    /// <exception cref="OperationCanceledException">The options' token was cancelled.</exception>
+    /// <exception cref="ObjectDisposedException">The reader is disposed.</exception>
+    /// <exception cref="InvalidDataException">A payload is damaged.</exception>
+    /// <exception cref="IOException">The source cannot be read.</exception>
+    /// <remarks>Destinations must not overlap. Source: docs/format.md, section 4.7.</remarks>
+    public void DecodeSymbols(IReadOnlyList<(CompressedTensorInfo Tensor, Memory<sbyte> Destination)> tensors, DecodeOptions options) =>
+        RunAll<SymbolDecoder<sbyte>, sbyte>(tensors, options);
 
     /// <summary>Frees what the reader holds and, unless asked otherwise, closes the stream. Decoding after this throws.</summary>
     public void Dispose()
@@ -206,126 +392,142 @@ public sealed class CompressedModelReader : IDisposable
         }
     }
 
-    private void DecodeValues<T>(CompressedTensorInfo tensor, Span<T> destination)
-        where T : struct, IBinaryFloatingPointIeee754<T>
+    private void RunAll<TDecoder, T>(IReadOnlyList<(CompressedTensorInfo Tensor, Memory<T> Destination)> tensors, DecodeOptions options)
+        where TDecoder : ISegmentDecoder<T>
+        where T : struct
     {
-        TensorEntry entry = Check(tensor, destination.Length, tensor?.Length ?? 0, "elements");
-        Span<T> values = destination[..(int)entry.Length];
-        byte[] payload = Payload(tensor!);
+        ArgumentNullException.ThrowIfNull(tensors);
+        ArgumentNullException.ThrowIfNull(options);
+        var parts = new List<(CompressedTensorInfo Tensor, SegmentEntry Segment, Memory<T> Destination)>();
+        foreach ((CompressedTensorInfo tensor, Memory<T> destination) in tensors)
+        {
+            Check(tensor, 0, 0, "");
+            int units = TDecoder.Units(tensor.Entry);
+            Check(tensor, destination.Length, tensor.Length * units, typeof(T) == typeof(byte) ? "bytes" : "elements");
+            if (typeof(T) == typeof(sbyte) || typeof(T) == typeof(short))
+                CheckQuantized(tensor, narrow: typeof(T) == typeof(sbyte));
+            foreach (SegmentEntry segment in tensor.Entry.Segments)
+                parts.Add((tensor, segment, destination.Slice((int)(segment.Start * units), (int)(segment.Length * units))));
+        }
+
+        long decoded = 0;
+        Lock gate = new();
+        ParallelWork.Run(
+            parts.Count,
+            options.Threads,
+            index =>
+            {
+                (CompressedTensorInfo tensor, SegmentEntry segment, Memory<T> destination) = parts[index];
+                if (segment.Length > 0)
+                    Segment<TDecoder, T>(tensor, segment, segment.Start, destination.Span);
+                if (options.Progress is null)
+                    return;
+                lock (gate)
+                {
+                    decoded += segment.Length;
+                    options.Progress.Report(decoded);
+                }
+            },
+            options.CancellationToken);
+    }
+
+    /// <summary>Decodes consecutive elements, segment by segment.</summary>
+    private void Run<TDecoder, T>(CompressedTensorInfo tensor, long start, Span<T> destination)
+        where TDecoder : ISegmentDecoder<T>
+        where T : struct
+    {
+        TensorEntry entry = tensor.Entry;
+        int units = TDecoder.Units(entry);
+        for (int index = entry.SegmentOf(start); !destination.IsEmpty; index++)
+        {
+            SegmentEntry segment = entry.Segments[index];
+            long count = Math.Min(destination.Length / units, segment.Start + segment.Length - start);
+            Part<TDecoder, T>(tensor, segment, start, destination[..(int)(count * units)]);
+            destination = destination[(int)(count * units)..];
+            start += count;
+        }
+    }
+
+    private void Part<TDecoder, T>(CompressedTensorInfo tensor, SegmentEntry segment, long start, Span<T> destination)
+        where TDecoder : ISegmentDecoder<T>
+        where T : struct
+    {
+        TensorEntry entry = tensor.Entry;
+        int units = TDecoder.Units(entry);
+        if (destination.Length == segment.Length * units || segment.Coding == Coding.Constant)
+        {
+            Segment<TDecoder, T>(tensor, segment, start, destination);
+            return;
+        }
+
+        // Reading on in small pieces would decode a segment once for each: the last one that was cut is kept.
+        Recent? last = recent;
+        if (last is null || last.Segment != segment || last.Content.GetType() != typeof(T[]))
+        {
+            var content = GC.AllocateUninitializedArray<T>((int)segment.Length * units);
+            Segment<TDecoder, T>(tensor, segment, segment.Start, content);
+            last = new Recent(segment, content);
+            recent = last;
+        }
+
+        ((T[])last.Content).AsSpan((int)(start - segment.Start) * units, destination.Length).CopyTo(destination);
+    }
+
+    private void Segment<TDecoder, T>(CompressedTensorInfo tensor, SegmentEntry segment, long start, Span<T> destination)
+        where TDecoder : ISegmentDecoder<T>
+        where T : struct
+    {
         try
         {
-            if (entry.Grid is null)
-                Elements(entry, payload, values);
-            else if (SymbolRange.IsNarrow(entry.MinSymbol, entry.MaxSymbol))
-                Dequantize<sbyte, T>(entry, payload, values);
-            else
-                Dequantize<short, T>(entry, payload, values);
+            using Payload payload = ReadPayload(segment);
+            TDecoder.Decode(tensor.Entry, segment, payload.Bytes.Span, start, destination);
         }
         catch (InvalidDataException exception)
         {
-            throw Named(exception, tensor!);
+            throw Named(exception, tensor, segment);
         }
     }
 
-    private static void Dequantize<TSymbol, TValue>(TensorEntry entry, byte[] payload, Span<TValue> values)
-        where TSymbol : struct, IBinaryInteger<TSymbol>
-        where TValue : struct, IBinaryFloatingPointIeee754<TValue>
+    private Payload ReadPayload(SegmentEntry segment)
     {
-        TSymbol[] symbols = ArrayPool<TSymbol>.Shared.Rent(values.Length);
-        try
-        {
-            Span<TSymbol> used = symbols.AsSpan(0, values.Length);
-            SymbolCoder.Decode(entry.Coding, payload, entry.Shape, entry.MinSymbol, entry.MaxSymbol, used);
-            Dequantizer.Run<TSymbol, TValue>(used, entry.Shape, entry.Grid!, entry.ElementType, values);
-        }
-        finally
-        {
-            ArrayPool<TSymbol>.Shared.Return(symbols);
-        }
+        if (segment.PayloadLength == 0)
+            return default;
+        return CheckPayload(segment, source.ReadPayload(segment));
     }
 
-    private static void QuantizedBytes<TSymbol>(TensorEntry entry, byte[] payload, Span<byte> bytes)
-        where TSymbol : struct, IBinaryInteger<TSymbol>
+    private static Payload CheckPayload(SegmentEntry segment, Payload? read)
     {
-        if (entry.ElementType == ElementType.Float64)
-        {
-            Span<double> values = MemoryMarshal.Cast<byte, double>(bytes);
-            Dequantize<TSymbol, double>(entry, payload, values);
-            if (!BitConverter.IsLittleEndian)
-                BinaryPrimitives.ReverseEndianness(MemoryMarshal.Cast<double, long>(values), MemoryMarshal.Cast<double, long>(values));
-            return;
-        }
-
-        float[] rented = ArrayPool<float>.Shared.Rent((int)entry.Length);
-        try
-        {
-            Span<float> values = rented.AsSpan(0, (int)entry.Length);
-            Dequantize<TSymbol, float>(entry, payload, values);
-            ElementBytes.Write(values, entry.ElementType, bytes);
-        }
-        finally
-        {
-            ArrayPool<float>.Shared.Return(rented);
-        }
+        Payload payload = read ?? throw Invalid.Data(ContainerError.Truncated, "The file ends inside a payload.");
+        if (Crc32C.Of(payload.Bytes.Span) == segment.PayloadChecksum)
+            return payload;
+        payload.Dispose();
+        throw Invalid.Data(ContainerError.PayloadChecksum, "The checksum of a payload is wrong.");
     }
 
-    private static void Elements<T>(TensorEntry entry, byte[] payload, Span<T> values)
-        where T : struct, IBinaryFloatingPointIeee754<T>
+    private Span<T> Whole<T>(CompressedTensorInfo tensor, Span<T> destination, string unit = "elements")
     {
-        if (entry.Coding == Coding.Raw)
-        {
-            ElementBytes.Read(payload, entry.ElementType, values);
-            return;
-        }
-
-        if (entry.Coding == Coding.Constant)
-        {
-            ElementBytes.Read(payload, entry.ElementType, values[..1]);
-            values.Fill(values[0]);
-            return;
-        }
-
-        if (entry.ElementType == ElementType.Float32 && typeof(T) == typeof(float) && BitConverter.IsLittleEndian)
-        {
-            PlaneCoder.Decode(entry.Coding, payload, entry.ElementType, MemoryMarshal.AsBytes(values));
-            return;
-        }
-
-        // Fits: the index reader refuses planes of more bytes than an array can have.
-        int length = (int)entry.RawLength;
-        byte[] bytes = ArrayPool<byte>.Shared.Rent(length);
-        try
-        {
-            PlaneCoder.Decode(entry.Coding, payload, entry.ElementType, bytes.AsSpan(0, length));
-            ElementBytes.Read(bytes.AsSpan(0, length), entry.ElementType, values);
-        }
-        finally
-        {
-            ArrayPool<byte>.Shared.Return(bytes);
-        }
+        Check(tensor, destination.Length, tensor?.Length ?? 0, unit);
+        return destination[..(int)tensor!.Length];
     }
 
-    private void Symbols<T>(CompressedTensorInfo tensor, TensorEntry entry, Span<T> symbols)
-        where T : struct, IBinaryInteger<T>
+    private void CheckRange(CompressedTensorInfo tensor, long start, long count, string destination = "destination")
     {
-        byte[] payload = Payload(tensor);
-        try
-        {
-            SymbolCoder.Decode(entry.Coding, payload, entry.Shape, entry.MinSymbol, entry.MaxSymbol, symbols);
-        }
-        catch (InvalidDataException exception)
-        {
-            throw Named(exception, tensor);
-        }
+        Check(tensor, 0, 0, "elements");
+        ArgumentOutOfRangeException.ThrowIfNegative(start);
+        ArgumentOutOfRangeException.ThrowIfGreaterThan(start, tensor.Length);
+        if (count > tensor.Length - start)
+            throw new ArgumentException(FormattableString.Invariant($"'{tensor.Name}' has {tensor.Length} elements: from {start} on there are not {count}."), nameof(destination));
     }
 
-    private TensorEntry CheckQuantized(CompressedTensorInfo tensor, int room)
+    private static void CheckQuantized(CompressedTensorInfo tensor, bool narrow)
     {
-        TensorEntry entry = Check(tensor, room, tensor?.Length ?? 0, "symbols");
-        return entry.Grid is null ? throw new InvalidOperationException($"'{tensor!.Name}' is stored without loss and has no symbols.") : entry;
+        if (tensor.Grid is null)
+            throw new InvalidOperationException($"'{tensor.Name}' is stored without loss and has no symbols.");
+        if (narrow && !SymbolRange.IsNarrow(tensor.MinSymbol, tensor.MaxSymbol))
+            throw new InvalidOperationException($"The symbols of '{tensor.Name}' do not fit in 8 bits; decode them to 16.");
     }
 
-    private TensorEntry Check(CompressedTensorInfo? tensor, int room, long needed, string unit, string destination = "destination")
+    private void Check(CompressedTensorInfo? tensor, int room, long needed, string unit, string destination = "destination")
     {
         ArgumentNullException.ThrowIfNull(tensor);
         ObjectDisposedException.ThrowIf(disposed, this);
@@ -333,32 +535,15 @@ public sealed class CompressedModelReader : IDisposable
             throw new ArgumentException("The tensor belongs to another reader.", nameof(tensor));
         if (room < needed)
             throw new ArgumentException(FormattableString.Invariant($"The destination holds {room} {unit} but '{tensor.Name}' has {needed}."), nameof(destination));
-        return tensor.Entry;
     }
 
-    private byte[] Payload(CompressedTensorInfo tensor)
-    {
-        TensorEntry entry = tensor.Entry;
-        if (entry.PayloadLength == 0)
-            return [];
-        try
-        {
-            byte[] payload = source.ReadPayload(names[entry.Name], entry.PayloadOffset, entry.PayloadLength)
-                ?? throw Invalid.Data(ContainerError.Truncated, "The file ends inside a payload.");
-            if (Crc32C.Of(payload) != entry.PayloadChecksum)
-                throw Invalid.Data(ContainerError.PayloadChecksum, "The checksum of a payload is wrong.");
-            return payload;
-        }
-        catch (InvalidDataException exception)
-        {
-            throw Named(exception, tensor);
-        }
-    }
-
-    private static InvalidDataException Named(InvalidDataException exception, CompressedTensorInfo tensor)
+    private static InvalidDataException Named(InvalidDataException exception, CompressedTensorInfo tensor, SegmentEntry segment)
     {
         exception.Data[Invalid.TensorKey] = tensor.Name;
-        exception.Data[Invalid.OffsetKey] ??= tensor.Entry.PayloadOffset;
+        exception.Data[Invalid.OffsetKey] ??= segment.PayloadOffset;
         return exception;
     }
+
+    /// <summary>The content of the segment that was last decoded in part; never changed once made.</summary>
+    private sealed record Recent(SegmentEntry Segment, Array Content);
 }

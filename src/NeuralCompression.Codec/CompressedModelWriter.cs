@@ -8,8 +8,9 @@ namespace NeuralCompression.Codec;
 
 /// <summary>Writes the tensors of a model into one compressed file, which appears when <see cref="Complete"/> returns and not before.</summary>
 /// <remarks>
-/// <para>Every tensor is coded as it is added and kept (in memory up to 8 MiB, then in a temporary file) until <see cref="Complete"/> writes index and payloads.
-/// The same tensors, names and level give the same bytes on every machine and in every culture. Not thread-safe.</para>
+/// <para>Every tensor is cut into segments of at most 16 MiB, which are coded as they are added and kept (in memory up to 8 MiB, then in a temporary file) until
+/// <see cref="Complete"/> writes index and payloads. The same tensors, names, level and segment length give the same bytes on every machine, for every number of
+/// threads and in every culture. Not thread-safe.</para>
 /// <para>Source: docs/format.md.</para>
 /// </remarks>
 public sealed class CompressedModelWriter : IDisposable
@@ -18,20 +19,25 @@ public sealed class CompressedModelWriter : IDisposable
     private readonly AtomicFile? file;
     private readonly bool leaveOpen;
     private readonly CompressionLevel level;
+    private readonly int segmentBytes;
     private readonly PayloadSpool spool;
-    private readonly List<TensorEntry> entries = [];
+    private readonly SegmentEncoder encoder;
+    private readonly List<PendingTensor> tensors = [];
     private readonly Dictionary<string, int> names = new(StringComparer.Ordinal);
+    private CompressedTensorWriter? open;
     private bool completed;
     private bool disposed;
     private bool failed;
 
-    private CompressedModelWriter(Stream destination, AtomicFile? file, bool leaveOpen, CompressionLevel level)
+    private CompressedModelWriter(Stream destination, AtomicFile? file, bool leaveOpen, CompressedModelWriterOptions options)
     {
         this.destination = destination;
         this.file = file;
         this.leaveOpen = leaveOpen;
-        this.level = level;
+        level = options.Level;
+        segmentBytes = options.SegmentBytes;
         spool = new PayloadSpool(file?.Folder ?? Path.GetTempPath());
+        encoder = new SegmentEncoder(spool, level, options.MaxDegreeOfParallelism < 0 ? Environment.ProcessorCount : options.MaxDegreeOfParallelism);
     }
 
     /// <summary>Starts a file. What stood there before stays whole until <see cref="Complete"/> replaces it.</summary>
@@ -43,12 +49,24 @@ public sealed class CompressedModelWriter : IDisposable
     /// <exception cref="IOException">The temporary file cannot be made, for example because the folder does not exist.</exception>
     /// <exception cref="UnauthorizedAccessException">The folder may not be written to.</exception>
     /// <remarks>Source: docs/format.md.</remarks>
-    public static CompressedModelWriter Create(string path, CompressionLevel level = CompressionLevel.Optimal)
+    public static CompressedModelWriter Create(string path, CompressionLevel level = CompressionLevel.Optimal) =>
+        Create(path, new CompressedModelWriterOptions { Level = level });
+
+    /// <summary>Starts a file. What stood there before stays whole until <see cref="Complete"/> replaces it.</summary>
+    /// <param name="path">The file to write; a temporary file is written beside it and renamed.</param>
+    /// <param name="options">Level, threads and segment length.</param>
+    /// <returns>The writer; dispose it.</returns>
+    /// <exception cref="ArgumentNullException"><paramref name="options"/> is null.</exception>
+    /// <exception cref="ArgumentException"><paramref name="path"/> is null, empty or names no file.</exception>
+    /// <exception cref="IOException">The temporary file cannot be made, for example because the folder does not exist.</exception>
+    /// <exception cref="UnauthorizedAccessException">The folder may not be written to.</exception>
+    /// <remarks>Source: docs/format.md.</remarks>
+    public static CompressedModelWriter Create(string path, CompressedModelWriterOptions options)
     {
         ArgumentException.ThrowIfNullOrEmpty(path);
-        CheckLevel(level);
+        ArgumentNullException.ThrowIfNull(options);
         var file = new AtomicFile(path);
-        return new CompressedModelWriter(file.Stream, file, leaveOpen: false, level);
+        return new CompressedModelWriter(file.Stream, file, leaveOpen: false, options);
     }
 
     /// <summary>Starts a file on a stream, which need not be able to seek: a pipe or a socket will do. Nothing is written before <see cref="Complete"/>.</summary>
@@ -60,21 +78,32 @@ public sealed class CompressedModelWriter : IDisposable
     /// <exception cref="ArgumentException"><paramref name="stream"/> cannot be written to.</exception>
     /// <exception cref="ArgumentOutOfRangeException"><paramref name="level"/> is not defined.</exception>
     /// <remarks>Source: docs/format.md.</remarks>
-    public static CompressedModelWriter Create(Stream stream, CompressionLevel level = CompressionLevel.Optimal, bool leaveOpen = false)
+    public static CompressedModelWriter Create(Stream stream, CompressionLevel level = CompressionLevel.Optimal, bool leaveOpen = false) =>
+        Create(stream, new CompressedModelWriterOptions { Level = level }, leaveOpen);
+
+    /// <summary>Starts a file on a stream, which need not be able to seek: a pipe or a socket will do. Nothing is written before <see cref="Complete"/>.</summary>
+    /// <param name="stream">Receives the file from its position on.</param>
+    /// <param name="options">Level, threads and segment length.</param>
+    /// <param name="leaveOpen">True to leave the stream open when the writer is disposed; default false.</param>
+    /// <returns>The writer; dispose it.</returns>
+    /// <exception cref="ArgumentNullException">An argument is null.</exception>
+    /// <exception cref="ArgumentException"><paramref name="stream"/> cannot be written to.</exception>
+    /// <remarks>Source: docs/format.md.</remarks>
+    public static CompressedModelWriter Create(Stream stream, CompressedModelWriterOptions options, bool leaveOpen = false)
     {
         ArgumentNullException.ThrowIfNull(stream);
+        ArgumentNullException.ThrowIfNull(options);
         if (!stream.CanWrite)
             throw new ArgumentException("The stream cannot be written to.", nameof(stream));
-        CheckLevel(level);
-        return new CompressedModelWriter(stream, null, leaveOpen, level);
+        return new CompressedModelWriter(stream, null, leaveOpen, options);
     }
 
     /// <summary>Adds a quantised tensor.</summary>
     /// <param name="name">Its name, 1 to 512 bytes of UTF-8, not used before.</param>
     /// <param name="tensor">Symbols and grid; shape <c>[...]</c>. Not kept.</param>
     /// <exception cref="ArgumentNullException">An argument is null.</exception>
-    /// <exception cref="ArgumentException">The name is empty, too long, not valid Unicode, or used before; or the symbols take more than 2 GiB.</exception>
-    /// <exception cref="InvalidOperationException">The writer has completed or failed.</exception>
+    /// <exception cref="ArgumentException">The name is empty, too long, not valid Unicode, or used before.</exception>
+    /// <exception cref="InvalidOperationException">The writer has completed or failed, or another tensor is not complete.</exception>
     /// <exception cref="ObjectDisposedException">The writer is disposed.</exception>
     /// <exception cref="IOException">The temporary file cannot be written.</exception>
     /// <remarks>Source: docs/format.md, section 4.</remarks>
@@ -82,24 +111,12 @@ public sealed class CompressedModelWriter : IDisposable
     {
         CheckName(name);
         ArgumentNullException.ThrowIfNull(tensor);
-        if (SymbolCoder.RawLength(tensor.Length, tensor.MinSymbol, tensor.MaxSymbol) > Array.MaxLength)
-            throw new ArgumentException("A tensor of more than 2 GiB of symbols must be split.", nameof(tensor));
-        EncodedTensor encoded = tensor.TryGetSymbols(out ReadOnlyMemory<sbyte> narrow)
-            ? SymbolCoder.Encode(narrow.Span, tensor.Shape, tensor.MinSymbol, tensor.MaxSymbol, level)
-            : tensor.TryGetSymbols(out ReadOnlyMemory<short> wide) ? SymbolCoder.Encode(wide.Span, tensor.Shape, tensor.MinSymbol, tensor.MaxSymbol, level) : default;
-        Append(new TensorEntry
-        {
-            Name = name,
-            ElementType = tensor.ElementType,
-            Shape = tensor.Shape.ToArray(),
-            Length = tensor.Length,
-            Grid = tensor.Grid,
-            MinSymbol = tensor.MinSymbol,
-            MaxSymbol = tensor.MaxSymbol,
-            Coding = encoded.Coding,
-            PayloadLength = encoded.Payload.Length,
-            PayloadChecksum = Crc32C.Of(encoded.Payload),
-        }, encoded.Payload);
+        CompressedTensorWriter writer = Begin(name, tensor.ElementType, tensor.Shape, tensor.Length, tensor.Grid);
+        if (tensor.TryGetSymbols(out ReadOnlyMemory<sbyte> narrow))
+            writer.Append(narrow.Span);
+        else if (tensor.TryGetSymbols(out ReadOnlyMemory<short> wide))
+            writer.Append(wide.Span);
+        writer.Complete();
     }
 
     /// <summary>Adds a float32 tensor without loss, every bit kept.</summary>
@@ -108,7 +125,7 @@ public sealed class CompressedModelWriter : IDisposable
     /// <param name="values">Values; shape <c>[...]</c> row-major, weight units. Not kept.</param>
     /// <exception cref="ArgumentNullException"><paramref name="name"/> is null.</exception>
     /// <exception cref="ArgumentException">The name is not allowed or used before, or the shape does not have as many elements as there are values.</exception>
-    /// <exception cref="InvalidOperationException">The writer has completed or failed.</exception>
+    /// <exception cref="InvalidOperationException">The writer has completed or failed, or another tensor is not complete.</exception>
     /// <exception cref="ObjectDisposedException">The writer is disposed.</exception>
     /// <exception cref="IOException">The temporary file cannot be written.</exception>
     /// <remarks>Source: docs/format.md, section 4.</remarks>
@@ -133,29 +150,60 @@ public sealed class CompressedModelWriter : IDisposable
     /// <exception cref="ArgumentNullException"><paramref name="name"/> is null.</exception>
     /// <exception cref="ArgumentOutOfRangeException"><paramref name="type"/> is not defined.</exception>
     /// <exception cref="ArgumentException">The name is not allowed or used before, or the shape does not fit the number of bytes.</exception>
-    /// <exception cref="InvalidOperationException">The writer has completed or failed.</exception>
+    /// <exception cref="InvalidOperationException">The writer has completed or failed, or another tensor is not complete.</exception>
     /// <exception cref="ObjectDisposedException">The writer is disposed.</exception>
     /// <exception cref="IOException">The temporary file cannot be written.</exception>
     /// <remarks>Source: docs/format.md, section 4.</remarks>
     public void Add(string name, ElementType type, ReadOnlySpan<long> shape, ReadOnlySpan<byte> littleEndianBytes)
     {
         CheckName(name);
-        if (!ElementTypes.IsDefined(type))
-            throw new ArgumentOutOfRangeException(nameof(type), type, "Unknown element type.");
-        long length = TensorShape.Count(shape, nameof(shape));
+        long length = CheckLossless(type, shape);
         if (littleEndianBytes.Length % type.Size() != 0 || length != littleEndianBytes.Length / type.Size())
             throw new ArgumentException(FormattableString.Invariant($"The shape has {length} elements of {type.Size()} bytes but {littleEndianBytes.Length} bytes were given."), nameof(shape));
-        EncodedTensor encoded = PlaneCoder.Encode(littleEndianBytes, type, level);
-        Append(new TensorEntry
-        {
-            Name = name,
-            ElementType = type,
-            Shape = shape.ToArray(),
-            Length = length,
-            Coding = encoded.Coding,
-            PayloadLength = encoded.Payload.Length,
-            PayloadChecksum = Crc32C.Of(encoded.Payload),
-        }, encoded.Payload);
+        CompressedTensorWriter writer = Begin(name, type, shape, length, null);
+        writer.Append(littleEndianBytes);
+        writer.Complete();
+    }
+
+    /// <summary>Begins a tensor that is written in pieces, without loss; one segment of it is in memory at a time.</summary>
+    /// <param name="name">Its name, 1 to 512 bytes of UTF-8, not used before.</param>
+    /// <param name="type">The element type.</param>
+    /// <param name="shape">Lengths of the axes, slowest first; shape <c>[rank]</c>, elements, at most 8 of them. The tensor may have more than 2^31 elements or bytes.</param>
+    /// <returns>Receives the elements; complete it before the next tensor is added.</returns>
+    /// <exception cref="ArgumentNullException"><paramref name="name"/> is null.</exception>
+    /// <exception cref="ArgumentOutOfRangeException"><paramref name="type"/> is not defined.</exception>
+    /// <exception cref="ArgumentException">The name is not allowed or used before, or the shape is negative or too long.</exception>
+    /// <exception cref="InvalidOperationException">The writer has completed or failed, or another tensor is not complete.</exception>
+    /// <exception cref="ObjectDisposedException">The writer is disposed.</exception>
+    /// <remarks>Gives the same file as <see cref="Add(string, ElementType, ReadOnlySpan{long}, ReadOnlySpan{byte})"/>. Source: docs/format.md, section 4.7.</remarks>
+    public CompressedTensorWriter BeginTensor(string name, ElementType type, ReadOnlySpan<long> shape)
+    {
+        CheckName(name);
+        return Begin(name, type, shape, CheckLossless(type, shape), null);
+    }
+
+    /// <summary>Begins a quantised tensor that is written in pieces; one segment of it is in memory at a time.</summary>
+    /// <param name="name">Its name, 1 to 512 bytes of UTF-8, not used before.</param>
+    /// <param name="shape">Lengths of the axes, slowest first; shape <c>[rank]</c>, elements, at most 8 of them. The tensor may have more than 2^31 elements.</param>
+    /// <param name="grid">The rule that turns symbols into weights.</param>
+    /// <param name="elementType">What the values decode to: a floating-point type; default float32.</param>
+    /// <returns>Receives the symbols; complete it before the next tensor is added.</returns>
+    /// <exception cref="ArgumentNullException"><paramref name="name"/> or <paramref name="grid"/> is null.</exception>
+    /// <exception cref="ArgumentOutOfRangeException"><paramref name="elementType"/> is not a floating-point type.</exception>
+    /// <exception cref="ArgumentException">The name is not allowed or used before, or the shape is negative, too long, or does not suit the grid.</exception>
+    /// <exception cref="InvalidOperationException">The writer has completed or failed, or another tensor is not complete.</exception>
+    /// <exception cref="ObjectDisposedException">The writer is disposed.</exception>
+    /// <remarks>Gives the same file as <see cref="Add(string, QuantizedTensor)"/>. Source: docs/format.md, section 4.7.</remarks>
+    public CompressedTensorWriter BeginTensor(string name, ReadOnlySpan<long> shape, QuantizationGrid grid, ElementType elementType = ElementType.Float32)
+    {
+        CheckName(name);
+        ArgumentNullException.ThrowIfNull(grid);
+        if (!ElementTypes.IsDefined(elementType) || !elementType.IsFloatingPoint())
+            throw new ArgumentOutOfRangeException(nameof(elementType), elementType, "Symbols decode to a floating-point type.");
+        long length = TensorShape.Count(shape, nameof(shape));
+        if (!grid.Fits(shape, grid.FirstSymbol, grid.FirstSymbol, out string? reason))
+            throw new ArgumentException(reason, nameof(grid));
+        return Begin(name, elementType, shape, length, grid);
     }
 
     /// <summary>Adds a second name for a tensor added before, as tied weights need.</summary>
@@ -163,21 +211,21 @@ public sealed class CompressedModelWriter : IDisposable
     /// <param name="target">The name of a tensor added before that is not an alias.</param>
     /// <exception cref="ArgumentNullException">An argument is null.</exception>
     /// <exception cref="ArgumentException">The new name is not allowed or used before, or the target is unknown or an alias.</exception>
-    /// <exception cref="InvalidOperationException">The writer has completed or failed.</exception>
+    /// <exception cref="InvalidOperationException">The writer has completed or failed, or another tensor is not complete.</exception>
     /// <exception cref="ObjectDisposedException">The writer is disposed.</exception>
     /// <remarks>Source: docs/format.md, section 4.6.</remarks>
     public void AddAlias(string name, string target)
     {
         CheckName(name);
         ArgumentNullException.ThrowIfNull(target);
-        if (!names.TryGetValue(target, out int index) || entries[index].AliasTarget >= 0)
+        if (!names.TryGetValue(target, out int index) || tensors[index].AliasTarget >= 0)
             throw new ArgumentException($"There is no tensor '{target}' before this alias that is not an alias itself.", nameof(target));
-        Append(new TensorEntry { Name = name, AliasTarget = index }, []);
+        Append(new PendingTensor { Name = name, AliasTarget = index });
     }
 
     /// <summary>Writes the file and, where a path was given, gives it its name.</summary>
     /// <returns>What the file holds and what each tensor cost.</returns>
-    /// <exception cref="InvalidOperationException">The writer has completed or failed before.</exception>
+    /// <exception cref="InvalidOperationException">The writer has completed or failed before, or a tensor is not complete.</exception>
     /// <exception cref="ObjectDisposedException">The writer is disposed.</exception>
     /// <exception cref="IOException">The file or stream cannot be written; a file that stood at the path before stays whole.</exception>
     /// <remarks>Source: docs/format.md, section 3.</remarks>
@@ -185,6 +233,8 @@ public sealed class CompressedModelWriter : IDisposable
     {
         CheckState();
         failed = true;
+        encoder.Drain();
+        TensorEntry[] entries = [.. tensors.Select(tensor => tensor.ToEntry())];
         bool aligned = level == CompressionLevel.NoCompression;
         byte[] index = IndexWriter.Write(entries);
         using var head = new MemoryStream();
@@ -199,7 +249,6 @@ public sealed class CompressedModelWriter : IDisposable
         head.WriteTo(destination);
 
         long offset = head.Length;
-        spool.Rewind();
         Span<byte> padding = stackalloc byte[ContainerLayout.Alignment];
         padding.Clear();
         foreach (TensorEntry entry in entries)
@@ -213,8 +262,11 @@ public sealed class CompressedModelWriter : IDisposable
                 offset = start;
             }
 
-            spool.CopyTo(destination, entry.PayloadLength);
-            offset += entry.PayloadLength;
+            foreach (SegmentEntry segment in entry.Segments)
+            {
+                spool.CopyTo(destination, segment.PayloadOffset, segment.PayloadLength);
+                offset += segment.PayloadLength;
+            }
         }
 
         if (file is null)
@@ -222,7 +274,7 @@ public sealed class CompressedModelWriter : IDisposable
         else
             file.Publish();
         completed = true;
-        return new CompressionReport(offset, [.. entries.Select(Report)]);
+        return new CompressionReport(offset, [.. entries.Select(entry => Report(entry, entries))]);
     }
 
     /// <summary>Frees what the writer holds. Without <see cref="Complete"/> before it no file is left and an older one stays whole.</summary>
@@ -238,17 +290,55 @@ public sealed class CompressedModelWriter : IDisposable
             destination.Dispose();
     }
 
-    private static void CheckLevel(CompressionLevel level)
+    /// <summary>What follows must not fail half way, or the file can never be whole.</summary>
+    internal void Abandon() => failed = true;
+
+    /// <summary>What <see cref="Abandon"/> announced has not failed.</summary>
+    internal void Resume() => failed = false;
+
+    /// <summary>Throws unless elements can be written.</summary>
+    internal void CheckTensor()
     {
-        if (level is not (CompressionLevel.NoCompression or CompressionLevel.Fastest or CompressionLevel.Optimal or CompressionLevel.SmallestSize))
-            throw new ArgumentOutOfRangeException(nameof(level), level, "Unknown compression level.");
+        ObjectDisposedException.ThrowIf(disposed, this);
+        if (failed)
+            throw new InvalidOperationException("An earlier call failed, so the file would not be whole.");
     }
 
-    private TensorReport Report(TensorEntry entry)
+    internal void Close(CompressedTensorWriter tensor)
+    {
+        if (ReferenceEquals(open, tensor))
+            open = null;
+    }
+
+    private static TensorReport Report(TensorEntry entry, TensorEntry[] entries)
     {
         TensorEntry shown = entry.AliasTarget >= 0 ? entries[entry.AliasTarget] : entry;
         bool alias = entry.AliasTarget >= 0;
-        return new TensorReport(entry.Name, shown.Shape, shown.ElementType, shown.Length, alias ? 0 : shown.PayloadLength, shown.Coding.Name(), alias ? shown.Name : null);
+        return new TensorReport(entry.Name, shown.Shape, shown.ElementType, shown.Length, alias ? 0 : shown.PayloadLength, shown.CodingName, alias ? shown.Name : null);
+    }
+
+    private static long CheckLossless(ElementType type, ReadOnlySpan<long> shape)
+    {
+        if (!ElementTypes.IsDefined(type))
+            throw new ArgumentOutOfRangeException(nameof(type), type, "Unknown element type.");
+        long length = TensorShape.Count(shape, nameof(shape));
+        return length <= long.MaxValue / type.Size() ? length : throw new ArgumentException("The tensor has 2^63 bytes or more.", nameof(shape));
+    }
+
+    private CompressedTensorWriter Begin(string name, ElementType type, ReadOnlySpan<long> shape, long length, QuantizationGrid? grid)
+    {
+        var tensor = new PendingTensor
+        {
+            Name = name,
+            ElementType = type,
+            Shape = shape.ToArray(),
+            Length = length,
+            Grid = grid,
+            SegmentLength = Segmentation.LengthFor(shape, length, type.Size(), segmentBytes),
+        };
+        Append(tensor);
+        open = new CompressedTensorWriter(this, encoder, tensor);
+        return open;
     }
 
     private void CheckState()
@@ -256,6 +346,8 @@ public sealed class CompressedModelWriter : IDisposable
         ObjectDisposedException.ThrowIf(disposed, this);
         if (completed)
             throw new InvalidOperationException("The file is complete.");
+        if (open is not null && !failed)
+            throw new InvalidOperationException($"The tensor '{open.Name}' is not complete.");
         if (failed)
             throw new InvalidOperationException("An earlier call failed, so the file would not be whole.");
     }
@@ -280,13 +372,9 @@ public sealed class CompressedModelWriter : IDisposable
             throw new ArgumentException($"There is already a tensor '{name}'.", nameof(name));
     }
 
-    private void Append(TensorEntry entry, byte[] payload)
+    private void Append(PendingTensor tensor)
     {
-        // A write that fails half way would shift every later payload.
-        failed = true;
-        spool.Write(payload);
-        names.Add(entry.Name, entries.Count);
-        entries.Add(entry);
-        failed = false;
+        names.Add(tensor.Name, tensors.Count);
+        tensors.Add(tensor);
     }
 }

@@ -1,5 +1,4 @@
 using NeuralCompression.Codec.Container;
-using NeuralCompression.Codec.WeightCoding;
 
 namespace NeuralCompression.Codec;
 
@@ -13,6 +12,10 @@ public sealed class CompressedTensorInfo
         Name = entry.Name;
         AliasOf = target?.Name;
         Owner = owner;
+        MinSymbol = target?.MinSymbol ?? entry.MinSymbol;
+        MaxSymbol = target?.MaxSymbol ?? entry.MaxSymbol;
+        StoredBytes = target?.StoredBytes ?? entry.PayloadLength;
+        Coding = target?.Coding ?? entry.CodingName;
     }
 
     internal TensorEntry Entry { get; }
@@ -40,20 +43,26 @@ public sealed class CompressedTensorInfo
     /// <summary>The name of the tensor this one shares its payload with; null for a tensor with its own.</summary>
     public string? AliasOf { get; }
 
-    /// <summary>The length of the payload in the file; bytes; that of the target for an alias.</summary>
-    public long StoredBytes => Entry.PayloadLength;
+    /// <summary>The length of the payload, that of all segments, in the file; bytes; that of the target for an alias.</summary>
+    public long StoredBytes { get; }
 
     /// <summary>Elements x bytes of an element; bytes.</summary>
     public long DecodedBytes => Entry.Length * Entry.ElementType.Size();
 
-    /// <summary>The name of the coding, as in section 5 of docs/format.md; for people to read.</summary>
-    public string Coding => Entry.Coding.Name();
+    /// <summary>The name of the coding, as in section 5 of docs/format.md, for people to read; where segments differ, all names joined by plus signs.</summary>
+    public string Coding { get; }
+
+    /// <summary>How many segments there are, each decoded on its own; at least 1.</summary>
+    public int SegmentCount => Entry.Segments.Count;
+
+    /// <summary>How many elements every segment but the last has; elements. Reading in pieces is fastest in multiples of this.</summary>
+    public long SegmentLength => Entry.SegmentLength;
 
     /// <summary>The smallest symbol the index declares; 0 for a tensor stored without loss.</summary>
-    public int MinSymbol => Entry.MinSymbol;
+    public int MinSymbol { get; }
 
     /// <summary>The largest symbol the index declares; 0 for a tensor stored without loss.</summary>
-    public int MaxSymbol => Entry.MaxSymbol;
+    public int MaxSymbol { get; }
 
     /// <inheritdoc/>
     public override string ToString() => FormattableString.Invariant($"{Name} {TensorShape.Format(Shape)} {ElementType} {Coding} {StoredBytes} bytes");

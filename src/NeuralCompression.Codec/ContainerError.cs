@@ -76,4 +76,7 @@ public enum ContainerError
 
     /// <summary>A byte plane has an unknown mode or an impossible length.</summary>
     Plane = 23,
+
+    /// <summary>A tensor is cut into segments of an impossible length, or is not cut although it is longer than a segment may be.</summary>
+    Segments = 24,
 }

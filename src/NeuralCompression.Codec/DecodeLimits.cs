@@ -18,6 +18,10 @@ public sealed class DecodeLimits
     /// <exception cref="ArgumentOutOfRangeException">The value is out of range.</exception>
     public int MaxTensors { get; init => field = (int)Check(value, 0, int.MaxValue, nameof(MaxTensors)); } = 262_144;
 
+    /// <summary>The most segments of all tensors that are cut into segments; range <c>[0, 2^31 - 1]</c>; default 262,144.</summary>
+    /// <exception cref="ArgumentOutOfRangeException">The value is out of range.</exception>
+    public int MaxSegments { get; init => field = (int)Check(value, 0, int.MaxValue, nameof(MaxSegments)); } = 262_144;
+
     /// <summary>The longest name; bytes of UTF-8, range <c>[1, 65,535]</c>; default 512.</summary>
     /// <exception cref="ArgumentOutOfRangeException">The value is out of range.</exception>
     public int MaxNameBytes { get; init => field = (int)Check(value, 1, 65_535, nameof(MaxNameBytes)); } = 512;

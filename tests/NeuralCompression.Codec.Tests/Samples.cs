@@ -5,18 +5,21 @@ namespace NeuralCompression.Codec.Tests;
 /// <summary>Small models that together use every structure of the format; the same on every machine.</summary>
 internal static class Samples
 {
-    internal static IEnumerable<string> Names => ["lenet-like", "every-type", "grids", "wide", "aligned", "empty"];
+    internal static IEnumerable<string> Names => ["lenet-like", "every-type", "grids", "wide", "aligned", "empty", "segments"];
 
     internal static byte[] Write(string name)
     {
         CompressionLevel level = name == "aligned" ? CompressionLevel.NoCompression : CompressionLevel.SmallestSize;
-        return Write(writer => Fill(writer, name), level);
+        return Write(writer => Fill(writer, name), new CompressedModelWriterOptions { Level = level, SegmentBytes = name == "segments" ? 512 : 16 << 20 });
     }
 
-    internal static byte[] Write(Action<CompressedModelWriter> fill, CompressionLevel level = CompressionLevel.Optimal)
+    internal static byte[] Write(Action<CompressedModelWriter> fill, CompressionLevel level = CompressionLevel.Optimal) =>
+        Write(fill, new CompressedModelWriterOptions { Level = level });
+
+    internal static byte[] Write(Action<CompressedModelWriter> fill, CompressedModelWriterOptions options)
     {
         using var stream = new MemoryStream();
-        using (var writer = CompressedModelWriter.Create(stream, level, leaveOpen: true))
+        using (var writer = CompressedModelWriter.Create(stream, options, leaveOpen: true))
         {
             fill(writer);
             writer.Complete();
@@ -108,6 +111,22 @@ internal static class Samples
                 writer.Add("weight", QuantizedTensor.FromSymbols(Sparse(70, 50, 128), [7, 10], QuantizationGrid.Uniform(0.5)));
                 writer.Add("wide", QuantizedTensor.FromSymbols(new short[] { -1000, 0, 1000 }, [3], QuantizationGrid.Uniform(0.5)));
                 writer.Add("bias", ElementType.Float32, [7], FloatBytes(7, 51, 4));
+                break;
+            case "segments":
+                sbyte[] rows = Sparse(30 * 20, 60, 128);
+                rows.AsSpan(120, 120).Clear();
+                rows.AsSpan(240, 120).Fill(3);
+                writer.Add("rows", QuantizedTensor.FromSymbols(rows, [30, 20], QuantizationGrid.PerChannel([.. Enumerable.Range(1, 20).Select(i => i * 0.25f)], axis: 1)));
+                writer.Add("kernels", QuantizedTensor.FromSymbols(Sparse(2 * 300 * 4, 61, 200), [2, 300, 2, 2], QuantizationGrid.PerChannel([0.5f, 2f]), ElementType.Float16));
+                short[] jumps = Array.ConvertAll(Sparse(300, 62, 100), symbol => (short)(symbol * 400));
+                writer.Add("wide", QuantizedTensor.FromSymbols(jumps, [300], QuantizationGrid.Uniform(0.1), ElementType.Float64));
+                writer.Add("zeros", QuantizedTensor.FromSymbols(new sbyte[1000], [1000], QuantizationGrid.Uniform(1)));
+                byte[] floats = FloatBytes(500, 63, 4);
+                floats.AsSpan(512, 512).Clear();
+                writer.Add("floats", ElementType.Float32, [500], floats);
+                writer.Add("ones", ElementType.Float32, [500], [.. Enumerable.Range(0, 500).SelectMany(_ => BitConverter.GetBytes(1f))]);
+                writer.Add("counts", ElementType.Int16, [3, 400], [.. Enumerable.Range(0, 1200).SelectMany(i => BitConverter.GetBytes((short)(i % 7)))]);
+                writer.AddAlias("tied", "rows");
                 break;
             default:
                 writer.Add("nothing", ElementType.Float32, [0, 5], []);

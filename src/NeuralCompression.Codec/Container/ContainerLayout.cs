@@ -28,7 +28,13 @@ internal static class ContainerLayout
     /// <summary>Names longer than this the writer refuses, since readers with default limits do.</summary>
     internal const int MaxNameBytes = 512;
 
-    // Grid kinds in a descriptor's first byte, bits 4 to 6. Bit 7 is reserved for a segment list.
+    /// <summary>The most a segment decodes to; bytes. Large enough that a table of its own costs nothing, small enough to hold one per thread.</summary>
+    internal const int SegmentBytes = 16 << 20;
+
+    /// <summary>Bit 7 of a descriptor's first byte: a list of segments follows.</summary>
+    internal const int SegmentedKind = 0x80;
+
+    // Grid kinds in a descriptor's first byte, bits 4 to 6.
     internal const int GridNone = 0;
     internal const int GridUniform32 = 1;
     internal const int GridUniform64 = 2;

@@ -23,11 +23,5 @@ internal sealed class FileSource(FileStream file) : PayloadSource
         return total;
     }
 
-    internal override byte[]? ReadPayload(int tensor, long offset, long length)
-    {
-        byte[] payload = GC.AllocateUninitializedArray<byte>((int)length);
-        return Read(offset, payload) == payload.Length ? payload : null;
-    }
-
     public override void Dispose() => file.Dispose();
 }

@@ -7,7 +7,7 @@ internal sealed class ForwardSource(Stream stream, bool leaveOpen, DecodeLimits 
     private const int FirstPiece = 1 << 16;
 
     private readonly Lock gate = new();
-    private IReadOnlyList<TensorEntry> entries = [];
+    private SegmentEntry[] segments = [];
     private byte[]?[] payloads = [];
     private long position;
     private long buffered;
@@ -17,10 +17,12 @@ internal sealed class ForwardSource(Stream stream, bool leaveOpen, DecodeLimits 
 
     internal override long Length => -1;
 
+    internal override bool ChecksPaddingAtOnce => false;
+
     internal override void Announce(IReadOnlyList<TensorEntry> entries)
     {
-        this.entries = entries;
-        payloads = new byte[]?[entries.Count];
+        segments = [.. entries.SelectMany(entry => entry.Segments)];
+        payloads = new byte[]?[segments.Length];
     }
 
     internal override int Read(long offset, Span<byte> buffer)
@@ -30,18 +32,18 @@ internal sealed class ForwardSource(Stream stream, bool leaveOpen, DecodeLimits 
         return read;
     }
 
-    internal override byte[]? ReadPayload(int tensor, long offset, long length)
+    internal override Payload? ReadPayload(SegmentEntry segment)
     {
         lock (gate)
         {
-            while (next <= tensor)
+            while (next <= segment.Ordinal)
             {
                 // A read that stopped half way has lost the place in the stream for good.
                 if (ended)
                     return null;
                 if (reading)
                     throw new IOException("An earlier read of this stream failed.");
-                TensorEntry entry = entries[next];
+                SegmentEntry entry = segments[next];
                 if (entry.PayloadLength > 0)
                 {
                     if (entry.PayloadLength > limits.MaxBufferedBytes - buffered)
@@ -53,7 +55,7 @@ internal sealed class ForwardSource(Stream stream, bool leaveOpen, DecodeLimits 
                     }
 
                     reading = true;
-                    if (!SkipPadding(entry.PayloadOffset) || Grow(entry.PayloadLength) is not byte[] payload)
+                    if (!SkipPadding(entry.Padding) || Grow(entry.PayloadLength) is not byte[] payload)
                     {
                         ended = true;
                         return null;
@@ -67,7 +69,7 @@ internal sealed class ForwardSource(Stream stream, bool leaveOpen, DecodeLimits 
                 next++;
             }
 
-            return payloads[tensor];
+            return payloads[segment.Ordinal] is byte[] bytes ? new Payload(bytes) : null;
         }
     }
 
@@ -77,10 +79,10 @@ internal sealed class ForwardSource(Stream stream, bool leaveOpen, DecodeLimits 
             stream.Dispose();
     }
 
-    private bool SkipPadding(long offset)
+    private bool SkipPadding(int count)
     {
         Span<byte> padding = stackalloc byte[ContainerLayout.Alignment];
-        padding = padding[..(int)(offset - position)];
+        padding = padding[..count];
         if (Read(position, padding) != padding.Length)
             return false;
         if (padding.ContainsAnyExcept((byte)0))

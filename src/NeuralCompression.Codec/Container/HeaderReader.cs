@@ -24,6 +24,7 @@ internal static class HeaderReader
             throw new NotSupportedException(FormattableString.Invariant($"The file needs a feature (flags 0x{flags:X2}) this library does not know."));
 
         int headerLength = ReadIndexLength(source, header, limits, out int indexLength);
+        source.Prefetch(headerLength, indexLength + ContainerLayout.ChecksumBytes);
         byte[] index = ReadIndex(source, headerLength, indexLength);
         uint crc = Crc32C.Append(uint.MaxValue, header.AsSpan(0, headerLength));
         crc = ~Crc32C.Append(crc, index.AsSpan(0, indexLength));
@@ -84,19 +85,25 @@ internal static class HeaderReader
     // Payloads lie in index order without holes; the file ends with the last one.
     private static void Place(PayloadSource source, List<TensorEntry> entries, long offset, bool aligned)
     {
+        int ordinal = 0;
         foreach (TensorEntry entry in entries)
         {
-            if (entry.PayloadLength == 0)
-                continue;
-            if (entry.PayloadLength > Array.MaxLength)
-                throw Named(Invalid.Limit("Array.MaxLength", "A payload is longer than an array can be.", offset), entry);
-            long start = aligned ? ContainerLayout.Align(offset) : offset;
-            if (source.Length >= 0 && start > offset && start <= source.Length)
-                CheckPadding(source, offset, start, entry);
-            entry.PayloadOffset = start;
-            offset = checked(start + entry.PayloadLength);
-            if (source.Length >= 0 && offset > source.Length)
-                throw Named(Invalid.Data(ContainerError.Truncated, "The file ends inside a payload.", source.Length), entry);
+            bool isFirst = true;
+            foreach (SegmentEntry segment in entry.Segments)
+            {
+                segment.Ordinal = ordinal++;
+                if (segment.PayloadLength == 0)
+                    continue;
+                long start = aligned && isFirst ? ContainerLayout.Align(offset) : offset;
+                isFirst = false;
+                if (source.ChecksPaddingAtOnce && start > offset && start <= source.Length)
+                    CheckPadding(source, offset, start, entry);
+                segment.Padding = (int)(start - offset);
+                segment.PayloadOffset = start;
+                offset = checked(start + segment.PayloadLength);
+                if (source.Length >= 0 && offset > source.Length)
+                    throw Named(Invalid.Data(ContainerError.Truncated, "The file ends inside a payload.", source.Length), entry);
+            }
         }
 
         if (source.Length > offset)

@@ -12,6 +12,7 @@ internal ref struct IndexReader(ReadOnlySpan<byte> index, long fileOffset, Decod
     private readonly ReadOnlySpan<byte> index = index;
     private int position;
     private string? tensor;
+    private long segmentCount;
 
     internal List<TensorEntry> Read()
     {
@@ -59,10 +60,9 @@ internal ref struct IndexReader(ReadOnlySpan<byte> index, long fileOffset, Decod
     {
         int first = Byte();
         int gridKind = (first >> 4) & 7;
-        if (first >> 7 != 0)
-            throw Error(ContainerError.ReservedBits, "A reserved bit of a descriptor is set.");
+        bool isCut = (first & ContainerLayout.SegmentedKind) != 0;
         if (gridKind == ContainerLayout.AliasKind)
-            return Alias(name, first & 15, earlier);
+            return Alias(name, first & (ContainerLayout.SegmentedKind | 15), earlier);
 
         var type = (ElementType)(first & 15);
         if (!ElementTypes.IsDefined(type))
@@ -74,67 +74,109 @@ internal ref struct IndexReader(ReadOnlySpan<byte> index, long fileOffset, Decod
 
         int second = Byte();
         int rank = second & 15;
-        var coding = (Coding)(second >> 4);
-        if ((int)coding >= CodingNames.Count || (gridKind == ContainerLayout.GridNone ? coding is Coding.StaticRans or Coding.ContextMixing : coding == Coding.BytePlanes))
-            throw Error(ContainerError.Coding, FormattableString.Invariant($"Coding {(int)coding} is unknown or not allowed for this tensor."));
-
+        if (isCut && second >> 4 != 0)
+            throw Error(ContainerError.ReservedBits, "A reserved bit of a descriptor is set.");
+        Coding coding = isCut ? Coding.Raw : CodingOf(second >> 4, gridKind);
         long[] shape = Shape(rank);
         long length = Count(shape, type);
-        QuantizationGrid? grid = null;
-        int min = 0;
-        int max = 0;
-        if (gridKind != ContainerLayout.GridNone)
+        QuantizationGrid? grid = gridKind == ContainerLayout.GridNone ? null : Grid(gridKind, shape);
+        long segmentLength = length;
+        SegmentEntry[] segments;
+        if (isCut)
         {
-            grid = Grid(gridKind, shape);
-            (min, max) = Range(grid, shape, length);
+            segmentLength = SegmentLength(length, type);
+            segments = Segments(shape, length, segmentLength, grid, type);
+        }
+        else
+        {
+            if (coding != Coding.Constant && length > ContainerLayout.SegmentBytes / type.Size())
+                throw Error(ContainerError.Segments, FormattableString.Invariant($"A tensor of {length} elements is longer than a segment may be, but is not cut into segments."));
+            segments = [Segment(shape, 0, length, coding, grid, type)];
         }
 
-        return Payload(new TensorEntry { Name = name, ElementType = type, Shape = shape, Length = length, Grid = grid, MinSymbol = min, MaxSymbol = max, Coding = coding });
+        return new TensorEntry { Name = name, ElementType = type, Shape = shape, Length = length, Grid = grid, SegmentLength = segmentLength, Segments = segments };
     }
 
-    private TensorEntry Alias(string name, int lowBits, List<TensorEntry> earlier)
+    private readonly Coding CodingOf(int id, int gridKind)
     {
-        if (lowBits != 0)
+        var coding = (Coding)id;
+        if (id >= CodingNames.Count || (gridKind == ContainerLayout.GridNone ? coding is Coding.StaticRans or Coding.ContextMixing : coding == Coding.BytePlanes))
+            throw Error(ContainerError.Coding, FormattableString.Invariant($"Coding {id} is unknown or not allowed for this tensor."));
+        return coding;
+    }
+
+    private long SegmentLength(long length, ElementType type)
+    {
+        ulong elements = VarInt();
+        if (elements == 0 || elements >= (ulong)length || elements > (ulong)(ContainerLayout.SegmentBytes / type.Size()))
+            throw Error(ContainerError.Segments, FormattableString.Invariant($"Segments of {elements} elements are empty, too long, or not shorter than the {length} elements of the tensor."));
+        return (long)elements;
+    }
+
+    // Grows with the descriptors that are read: a count alone allocates nothing.
+    private SegmentEntry[] Segments(long[] shape, long length, long segmentLength, QuantizationGrid? grid, ElementType type)
+    {
+        long count = ((length - 1) / segmentLength) + 1;
+        if (count > limits.MaxSegments - segmentCount)
+            throw Limit(nameof(DecodeLimits.MaxSegments), FormattableString.Invariant($"The tensors are cut into more segments than the limit of {limits.MaxSegments}."));
+        segmentCount += count;
+        var segments = new List<SegmentEntry>();
+        for (long start = 0; start < length; start += segmentLength)
+        {
+            int form = Byte();
+            if (form >> 4 != 0)
+                throw Error(ContainerError.ReservedBits, "A reserved bit of a segment is set.");
+            Coding coding = CodingOf(form, grid is null ? ContainerLayout.GridNone : ContainerLayout.GridUniform32);
+            segments.Add(Segment(shape, start, Math.Min(segmentLength, length - start), coding, grid, type));
+        }
+
+        return [.. segments];
+    }
+
+    private SegmentEntry Segment(long[] shape, long start, long length, Coding coding, QuantizationGrid? grid, ElementType type)
+    {
+        int min = 0;
+        int max = 0;
+        if (grid is not null)
+        {
+            (min, max) = Range(grid, shape, length);
+            if ((min == max) != (coding == Coding.Constant))
+                throw Error(ContainerError.Coding, "A tensor with a single symbol, and no other, has the constant coding.");
+        }
+
+        if (length == 0 && coding != (grid is null ? Coding.Raw : Coding.Constant))
+            throw Error(ContainerError.Coding, "An empty tensor cannot have this coding.");
+        var segment = new SegmentEntry { Start = start, Length = length, Coding = coding, MinSymbol = min, MaxSymbol = max };
+        long payloadLength = segment.ImpliedPayloadLength(type, grid is not null);
+        if (payloadLength < 0)
+        {
+            long raw = segment.RawLength(type, grid is not null);
+            ulong declared = VarInt();
+            if (declared == 0 || declared >= (ulong)raw)
+                throw Error(ContainerError.PayloadLength, FormattableString.Invariant($"A payload of {declared} bytes is not shorter than the {raw} bytes of the raw form, or is empty."));
+            payloadLength = (long)declared;
+        }
+
+        return new SegmentEntry
+        {
+            Start = start,
+            Length = length,
+            Coding = coding,
+            MinSymbol = min,
+            MaxSymbol = max,
+            PayloadLength = payloadLength,
+            PayloadChecksum = payloadLength > 0 ? BinaryPrimitives.ReadUInt32LittleEndian(Bytes(sizeof(uint))) : 0,
+        };
+    }
+
+    private TensorEntry Alias(string name, int reservedBits, List<TensorEntry> earlier)
+    {
+        if (reservedBits != 0)
             throw Error(ContainerError.ReservedBits, "A reserved bit of a descriptor is set.");
         ulong target = VarInt();
         if (target >= (ulong)earlier.Count || earlier[(int)target].AliasTarget >= 0)
             throw Error(ContainerError.AliasTarget, "An alias must name an earlier tensor that is not an alias.");
         return new TensorEntry { Name = name, AliasTarget = (int)target };
-    }
-
-    private TensorEntry Payload(TensorEntry entry)
-    {
-        bool mustBeConstant = entry.Grid is not null && entry.MinSymbol == entry.MaxSymbol;
-        if (entry.Grid is not null && mustBeConstant != (entry.Coding == Coding.Constant))
-            throw Error(ContainerError.Coding, "A tensor with a single symbol, and no other, has the constant coding.");
-        if (entry.Length == 0 && entry.Coding != (entry.Grid is null ? Coding.Raw : Coding.Constant))
-            throw Error(ContainerError.Coding, "An empty tensor cannot have this coding.");
-
-        long length = entry.ImpliedPayloadLength;
-        if (length < 0)
-        {
-            ulong declared = VarInt();
-            if (declared == 0 || declared >= (ulong)entry.RawLength)
-                throw Error(ContainerError.PayloadLength, FormattableString.Invariant($"A payload of {declared} bytes is not shorter than the {entry.RawLength} bytes of the raw form, or is empty."));
-            length = (long)declared;
-            if (entry.Coding == Coding.BytePlanes && entry.RawLength > Array.MaxLength)
-                throw Limit("Array.MaxLength", "A tensor in byte planes decodes to more bytes than an array can have.");
-        }
-
-        uint checksum = length > 0 ? BinaryPrimitives.ReadUInt32LittleEndian(Bytes(sizeof(uint))) : 0;
-        return new TensorEntry
-        {
-            Name = entry.Name,
-            ElementType = entry.ElementType,
-            Shape = entry.Shape,
-            Length = entry.Length,
-            Grid = entry.Grid,
-            MinSymbol = entry.MinSymbol,
-            MaxSymbol = entry.MaxSymbol,
-            Coding = entry.Coding,
-            PayloadLength = length,
-            PayloadChecksum = checksum,
-        };
     }
 
     private byte[] Name(byte[] previous)

@@ -48,21 +48,35 @@ internal sealed class IndexWriter
         }
 
         int gridKind = entry.Grid is null ? ContainerLayout.GridNone : GridKind(entry.Grid);
-        bytes.WriteByte((byte)((int)entry.ElementType | (gridKind << 4)));
-        bytes.WriteByte((byte)(entry.Shape.Length | ((int)entry.Coding << 4)));
+        bool isCut = entry.Segments.Count > 1;
+        bytes.WriteByte((byte)((int)entry.ElementType | (gridKind << 4) | (isCut ? ContainerLayout.SegmentedKind : 0)));
+        bytes.WriteByte((byte)(entry.Shape.Length | (isCut ? 0 : (int)entry.Segments[0].Coding << 4)));
         foreach (long length in entry.Shape)
             VarInt((ulong)length);
         if (entry.Grid is not null)
-        {
             Grid(entry.Grid, gridKind);
-            VarInt(ZigZag(entry.MinSymbol));
-            VarInt((ulong)(entry.MaxSymbol - entry.MinSymbol));
+        if (isCut)
+            VarInt((ulong)entry.SegmentLength);
+        foreach (SegmentEntry segment in entry.Segments)
+        {
+            if (isCut)
+                bytes.WriteByte((byte)segment.Coding);
+            Segment(segment, entry.ElementType, entry.Grid is not null);
+        }
+    }
+
+    private void Segment(SegmentEntry segment, ElementType type, bool quantized)
+    {
+        if (quantized)
+        {
+            VarInt(ZigZag(segment.MinSymbol));
+            VarInt((ulong)(segment.MaxSymbol - segment.MinSymbol));
         }
 
-        if (entry.ImpliedPayloadLength < 0)
-            VarInt((ulong)entry.PayloadLength);
-        if (entry.PayloadLength > 0)
-            UInt32(entry.PayloadChecksum);
+        if (segment.ImpliedPayloadLength(type, quantized) < 0)
+            VarInt((ulong)segment.PayloadLength);
+        if (segment.PayloadLength > 0)
+            UInt32(segment.PayloadChecksum);
     }
 
     // The bytes shared with the name before, and the new ones: a nibble each, 15 meaning that a varint of the rest follows.

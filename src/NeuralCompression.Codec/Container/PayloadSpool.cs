@@ -11,9 +11,11 @@ internal sealed class PayloadSpool(string folder) : IDisposable
     private Stream stream = new MemoryStream();
     private bool onDisk;
 
-    internal void Write(ReadOnlySpan<byte> payload)
+    /// <summary>Keeps a payload and tells where it starts.</summary>
+    internal long Write(ReadOnlySpan<byte> payload)
     {
-        if (!onDisk && stream.Length + payload.Length > MemoryBytes)
+        long start = stream.Length;
+        if (!onDisk && start + payload.Length > MemoryBytes)
         {
             string path = Path.Combine(folder, Path.GetRandomFileName() + ".spool.tmp");
             var file = new FileStream(path, FileMode.CreateNew, FileAccess.ReadWrite, FileShare.None, 1 << 16, FileOptions.DeleteOnClose);
@@ -25,14 +27,14 @@ internal sealed class PayloadSpool(string folder) : IDisposable
         }
 
         stream.Write(payload);
+        return start;
     }
 
-    /// <summary>Starts reading from the first payload.</summary>
-    internal void Rewind() => stream.Position = 0;
-
-    /// <summary>Copies the next bytes to a stream.</summary>
-    internal void CopyTo(Stream destination, long count)
+    /// <summary>Copies kept bytes to a stream.</summary>
+    internal void CopyTo(Stream destination, long offset, long count)
     {
+        if (stream.Position != offset)
+            stream.Position = offset;
         byte[] buffer = ArrayPool<byte>.Shared.Rent(1 << 16);
         try
         {

@@ -17,12 +17,6 @@ internal sealed class SeekableSource(Stream stream, bool leaveOpen) : PayloadSou
         }
     }
 
-    internal override byte[]? ReadPayload(int tensor, long offset, long length)
-    {
-        byte[] payload = GC.AllocateUninitializedArray<byte>((int)length);
-        return Read(offset, payload) == payload.Length ? payload : null;
-    }
-
     public override void Dispose()
     {
         if (!leaveOpen)

@@ -18,27 +18,23 @@ internal sealed class TensorEntry
 
     internal QuantizationGrid? Grid { get; init; }
 
-    internal int MinSymbol { get; init; }
+    /// <summary>Elements of every segment but the last; the tensor's length where it is not cut.</summary>
+    internal long SegmentLength { get; init; }
 
-    internal int MaxSymbol { get; init; }
+    /// <summary>The segments in order, at least one; none for an alias.</summary>
+    internal IReadOnlyList<SegmentEntry> Segments { get; init; } = [];
 
-    internal Coding Coding { get; init; }
+    internal int MinSymbol => Segments.Min(segment => segment.MinSymbol);
 
-    internal long PayloadLength { get; init; }
+    internal int MaxSymbol => Segments.Max(segment => segment.MaxSymbol);
 
-    internal uint PayloadChecksum { get; init; }
+    /// <summary>The bytes of all payloads, which lie side by side.</summary>
+    internal long PayloadLength => Segments.Sum(segment => segment.PayloadLength);
 
-    /// <summary>Where the payload starts in the file; set by the reader and by the writer's last step.</summary>
-    internal long PayloadOffset { get; set; }
+    internal long PayloadOffset => Segments[0].PayloadOffset;
 
-    /// <summary>Bytes of the raw form: what no payload may exceed.</summary>
-    internal long RawLength => Grid is null ? checked(Length * ElementType.Size()) : SymbolCoder.RawLength(Length, MinSymbol, MaxSymbol);
+    internal string CodingName => string.Join('+', Segments.Select(segment => segment.Coding).Distinct().Order().Select(coding => coding.Name()));
 
-    /// <summary>The payload length where the coding leaves no choice, else -1.</summary>
-    internal long ImpliedPayloadLength => Coding switch
-    {
-        Coding.Raw => RawLength,
-        Coding.Constant => Grid is null ? ElementType.Size() : 0,
-        _ => -1,
-    };
+    /// <summary>The segment that holds an element.</summary>
+    internal int SegmentOf(long element) => SegmentLength == 0 ? 0 : (int)(element / SegmentLength);
 }

@@ -6,7 +6,8 @@ namespace NeuralCompression.Codec.WeightCoding;
 /// <remarks>The product is formed in double and rounded once to float32; where the step is a float32 value the product of 24 and 16 bits is exact, so this equals one float32 multiplication.</remarks>
 internal static class Dequantizer
 {
-    internal static void Run<TSymbol, TValue>(ReadOnlySpan<TSymbol> symbols, ReadOnlySpan<long> shape, QuantizationGrid grid, ElementType type, Span<TValue> values)
+    /// <summary>Computes the values of consecutive symbols of a tensor of this shape, the first of which has the index <paramref name="start"/>.</summary>
+    internal static void Run<TSymbol, TValue>(ReadOnlySpan<TSymbol> symbols, ReadOnlySpan<long> shape, QuantizationGrid grid, ElementType type, Span<TValue> values, long start = 0)
         where TSymbol : struct, IBinaryInteger<TSymbol>
         where TValue : struct, IBinaryFloatingPointIeee754<TValue>
     {
@@ -16,13 +17,19 @@ internal static class Dequantizer
                 Scale(symbols, grid.StepSize, type, values);
                 break;
             case QuantizationGridKind.PerChannel:
-                int inner = 1;
+                if (symbols.IsEmpty)
+                    break;
+                long inner = 1;
                 for (int axis = grid.Axis + 1; axis < shape.Length; axis++)
-                    inner = symbols.IsEmpty ? 0 : inner * (int)shape[axis];
-                for (int offset = 0, channel = 0; offset < symbols.Length; offset += inner)
+                    inner *= shape[axis];
+                int channel = (int)(start / inner % grid.StepSizes.Length);
+                long run = inner - (start % inner);
+                for (int offset = 0; offset < symbols.Length; run = inner)
                 {
-                    Scale(symbols.Slice(offset, inner), grid.StepSizes[channel], type, values[offset..]);
+                    int count = (int)Math.Min(run, symbols.Length - offset);
+                    Scale(symbols.Slice(offset, count), grid.StepSizes[channel], type, values[offset..]);
                     channel = channel + 1 == grid.StepSizes.Length ? 0 : channel + 1;
+                    offset += count;
                 }
 
                 break;

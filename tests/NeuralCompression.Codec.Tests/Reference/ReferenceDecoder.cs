@@ -24,6 +24,13 @@ internal sealed class ReferenceDecoder
         internal int Coding;
         internal long[] Shape = [];
         internal int Count;
+
+        /// <summary>Where this run of elements starts in the tensor; 0 for the tensor itself.</summary>
+        internal int Start;
+
+        /// <summary>The runs that have a payload each; the tensor itself where it is not cut.</summary>
+        internal List<Tensor> Segments = [];
+
         internal double Step;
         internal int Axis;
         internal float[] Floats = [];
@@ -38,6 +45,13 @@ internal sealed class ReferenceDecoder
 
         /// <summary>The values as bytes of the element type.</summary>
         internal byte[] Bytes = [];
+
+        internal Tensor Copy()
+        {
+            var copy = (Tensor)MemberwiseClone();
+            copy.Segments = [];
+            return copy;
+        }
     }
 
     internal static List<Tensor> Decode(byte[] file) => new ReferenceDecoder(file).File();
@@ -69,7 +83,7 @@ internal sealed class ReferenceDecoder
 
         foreach (Tensor tensor in tensors)
         {
-            if (tensor.AliasOf < 0 && tensor.PayloadLength > 0 && aligned)
+            if (tensor.AliasOf < 0 && tensor.Segments.Exists(segment => segment.PayloadLength > 0) && aligned)
             {
                 while (at % 64 != 0)
                     Must(file[at++] == 0, "padding");
@@ -82,11 +96,17 @@ internal sealed class ReferenceDecoder
                 continue;
             }
 
-            int end = at + tensor.PayloadLength;
-            Must(end <= file.Length, "payload");
-            Must(tensor.PayloadLength == 0 || Crc(at, end) == tensor.PayloadCrc, "payload checksum");
-            Payload(tensor, end);
-            Must(at == end, "payload end");
+            foreach (Tensor segment in tensor.Segments)
+            {
+                int end = at + segment.PayloadLength;
+                Must(end <= file.Length, "payload");
+                Must(segment.PayloadLength == 0 || Crc(at, end) == segment.PayloadCrc, "payload checksum");
+                Payload(segment, end);
+                Must(at == end, "payload end");
+            }
+
+            tensor.Bytes = [.. tensor.Segments.SelectMany(segment => segment.Bytes)];
+            tensor.Symbols = [.. tensor.Segments.SelectMany(segment => segment.Symbols)];
         }
 
         Must(at == file.Length, "file end");
@@ -111,11 +131,13 @@ internal sealed class ReferenceDecoder
         Must(earlier.TrueForAll(other => other.Name != tensor.Name), "duplicate");
 
         int kind = U8();
-        Must(kind < 128, "kind");
+        bool cut = kind >= 128;
+        kind %= 128;
         tensor.Type = kind & 15;
         tensor.GridKind = kind >> 4;
         if (tensor.GridKind == 7)
         {
+            Must(!cut, "kind");
             tensor.AliasOf = Int();
             Must(tensor.Type == 0 && tensor.AliasOf < earlier.Count && earlier[tensor.AliasOf].AliasOf < 0, "alias");
             return tensor;
@@ -124,7 +146,7 @@ internal sealed class ReferenceDecoder
         Must(tensor.GridKind <= 4 && tensor.Type <= 9 && (tensor.GridKind == 0 || tensor.Type <= 3), "kind");
         int form = U8();
         tensor.Coding = form >> 4;
-        Must(tensor.Coding <= 1 || tensor.Coding == (tensor.GridKind == 0 ? 3 : 2), "coding");
+        Must(!cut || tensor.Coding == 0, "form");
         tensor.Shape = new long[form & 15];
         long product = 1;
         for (int i = 0; i < tensor.Shape.Length; i++)
@@ -132,6 +154,39 @@ internal sealed class ReferenceDecoder
         tensor.Count = (int)product;
         if (tensor.GridKind != 0)
             Grid(tensor);
+        if (!cut)
+        {
+            Segment(tensor);
+            Must(tensor.Coding == 1 || (long)tensor.Count * Sizes[tensor.Type] <= 16777216, "too long");
+            tensor.Segments.Add(tensor);
+            return tensor;
+        }
+
+        int length = Int();
+        Must(length >= 1 && length < tensor.Count && (long)length * Sizes[tensor.Type] <= 16777216, "segment length");
+        for (int start = 0; start < tensor.Count; start += length)
+        {
+            Tensor segment = tensor.Copy();
+            segment.Start = start;
+            segment.Count = Math.Min(length, tensor.Count - start);
+            segment.Coding = U8();
+            Segment(segment);
+            tensor.Segments.Add(segment);
+        }
+
+        return tensor;
+    }
+
+    // Sections 4.5 and 4.7.
+    private void Segment(Tensor tensor)
+    {
+        Must(tensor.Coding <= 1 || tensor.Coding == (tensor.GridKind == 0 ? 3 : 2), "coding");
+        if (tensor.GridKind != 0)
+        {
+            tensor.Min = ZigZag();
+            tensor.Max = tensor.Min + Int();
+            Must((tensor.Min == tensor.Max) == (tensor.Coding == 1), "single symbol");
+        }
 
         int raw = tensor.Count * (tensor.GridKind == 0 ? Sizes[tensor.Type] : tensor.Min >= -128 && tensor.Max <= 127 ? 1 : 2);
         tensor.PayloadLength = tensor.Coding switch
@@ -143,10 +198,9 @@ internal sealed class ReferenceDecoder
         Must(tensor.Coding <= 1 || (tensor.PayloadLength > 0 && tensor.PayloadLength < raw), "payload length");
         if (tensor.PayloadLength > 0)
             tensor.PayloadCrc = U32();
-        return tensor;
     }
 
-    // Sections 4.4 and 4.5.
+    // Section 4.4.
     private void Grid(Tensor tensor)
     {
         switch (tensor.GridKind)
@@ -169,9 +223,6 @@ internal sealed class ReferenceDecoder
 
         for (int i = 0; i < tensor.Floats.Length; i++)
             tensor.Floats[i] = F32();
-        tensor.Min = ZigZag();
-        tensor.Max = tensor.Min + Int();
-        Must((tensor.Min == tensor.Max) == (tensor.Coding == 1), "single symbol");
     }
 
     // Section 5.
@@ -288,7 +339,7 @@ internal sealed class ReferenceDecoder
             int symbol = tensor.Symbols[i];
             double value = tensor.GridKind switch
             {
-                3 => (double)tensor.Floats[i / inner % tensor.Shape[tensor.Axis]] * symbol,
+                3 => (double)tensor.Floats[(tensor.Start + i) / inner % tensor.Shape[tensor.Axis]] * symbol,
                 4 => tensor.Floats[symbol - tensor.First],
                 _ => tensor.Step * symbol,
             };

@@ -70,15 +70,18 @@ internal static class Victim
                 {
                     if (tensor.AliasOf is not null || tensor.StoredBytes == 0)
                         continue;
-                    uint right = Crc32C.Of(file.AsSpan((int)tensor.Entry.PayloadOffset, (int)tensor.StoredBytes));
-                    if (right == tensor.Entry.PayloadChecksum)
-                        continue;
-                    BinaryPrimitives.WriteUInt32LittleEndian(wrong, tensor.Entry.PayloadChecksum);
-                    int at = file.AsSpan(position, (int)length).IndexOf(wrong);
-                    if (at < 0)
-                        return false;
-                    BinaryPrimitives.WriteUInt32LittleEndian(file.AsSpan(position + at), right);
-                    changed = true;
+                    foreach (SegmentEntry segment in tensor.Entry.Segments)
+                    {
+                        uint right = Crc32C.Of(file.AsSpan((int)segment.PayloadOffset, (int)segment.PayloadLength));
+                        if (segment.PayloadLength == 0 || right == segment.PayloadChecksum)
+                            continue;
+                        BinaryPrimitives.WriteUInt32LittleEndian(wrong, segment.PayloadChecksum);
+                        int at = file.AsSpan(position, (int)length).IndexOf(wrong);
+                        if (at < 0)
+                            return false;
+                        BinaryPrimitives.WriteUInt32LittleEndian(file.AsSpan(position + at), right);
+                        changed = true;
+                    }
                 }
 
                 if (!changed)
@@ -102,6 +105,7 @@ internal static class Victim
         reader.DecodeBytes(tensor, new byte[tensor.DecodedBytes]);
         reader.Decode(tensor, new float[length]);
         reader.Decode(tensor, new double[length]);
+        reader.Decode(tensor, length / 3, new float[length / 2]);
         if (!tensor.IsQuantized)
             return;
         reader.DecodeSymbols(tensor, new short[length]);

@@ -58,7 +58,7 @@ public sealed partial class DocumentTests
             checkedRows++;
         }
 
-        Assert.Equal(14, checkedRows);
+        Assert.Equal(15, checkedRows);
     }
 
     [Fact]

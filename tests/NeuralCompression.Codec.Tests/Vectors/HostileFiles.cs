@@ -11,6 +11,9 @@ internal static class HostileFiles
 
     private static readonly byte[] StartState = [0x00, 0x80, 0x00, 0x00];
 
+    // The list of two constant segments without loss.
+    private static readonly byte[] TwoConstants = [1, .. Forge.UInt32(Forge.Crc(new byte[4])), 1, .. Forge.UInt32(Forge.Crc(new byte[4]))];
+
     internal static IEnumerable<(string Name, byte[] File)> All()
     {
         byte[] good = Samples.Write("lenet-like");
@@ -20,7 +23,9 @@ internal static class HostileFiles
         yield return ("NotSupported-version-2", Forge.File(0, [], version: 2));
         yield return ("NotSupported-feature", Forge.File(0, [], flags: 0x02));
         yield return ("ReservedBits-header", Forge.File(0, [], flags: 0x40));
-        yield return ("ReservedBits-kind", Forge.File(1, [.. Forge.Name("w"), 0x80, 0x00]));
+        yield return ("ReservedBits-alias-cut", Forge.File(2, [.. Raw("w"), .. Forge.Name("x"), 0xF0, 0x00], new byte[4]));
+        yield return ("ReservedBits-form-of-cut", Forge.File(1, [.. Forge.Name("w"), 0x80, 0x11, 8, 4, .. TwoConstants], new byte[8]));
+        yield return ("ReservedBits-segment", Forge.File(1, [.. Forge.Name("w"), 0x80, 0x01, 8, 4, 0x11, .. TwoConstants[1..]], new byte[8]));
         yield return ("ReservedBits-alias", Forge.File(2, [.. Raw("w"), .. Forge.Name("x"), 0x71, 0x00], new byte[4]));
         yield return ("Truncated-header", good[..5]);
         yield return ("Truncated-index-length", good[..6]);
@@ -89,6 +94,15 @@ internal static class HostileFiles
         yield return ("EntropyStream-end-state", Forge.Rans(64, 0, 1, [.. Forge.Bits(EvenTable), .. StartState, .. Enumerable.Repeat((byte)0x55, 8)]));
         yield return ("EntropyStream-goes-on", GoesOn());
         yield return ("SymbolValue-raw", SymbolOutOfRange());
+        yield return ("Segments-empty", Forge.File(1, [.. Forge.Name("w"), 0x80, 0x01, 8, 0, .. TwoConstants], new byte[8]));
+        yield return ("Segments-one", Forge.File(1, [.. Forge.Name("w"), 0x80, 0x01, 8, 8, .. TwoConstants], new byte[8]));
+        yield return ("Segments-too-long", Forge.File(1, [.. Forge.Name("w"), 0x80, 0x01, .. Forge.VarInt(5 << 20), .. Forge.VarInt((4 << 20) + 1), .. TwoConstants], new byte[8]));
+        yield return ("Segments-not-cut", Forge.File(1, [.. Forge.Name("w"), 0x00, 0x01, .. Forge.VarInt((4 << 20) + 1), 0, 0, 0, 0]));
+        yield return ("LimitExceeded-segments", Forge.File(1, [.. Forge.Name("w"), 0x84, 0x01, .. Forge.VarInt(300_000), 1, .. TwoConstants], new byte[8]));
+        yield return ("IndexLength-segments-end-early", Forge.File(1, [.. Forge.Name("w"), 0x84, 0x01, .. Forge.VarInt(200_000), 1, .. TwoConstants], new byte[8]));
+        yield return ("Coding-segment", Forge.File(1, [.. Forge.Name("w"), 0x80, 0x01, 8, 4, 2, .. TwoConstants[1..]], new byte[8]));
+        yield return ("PayloadLength-segment", Forge.File(1, [.. Forge.Name("w"), 0x80, 0x01, 8, 4, 3, 16, 0, 0, 0, 0, .. TwoConstants[..5]], new byte[8]));
+        yield return ("PayloadChecksum-second-segment", Forge.File(1, [.. Forge.Name("w"), 0x80, 0x01, 8, 4, .. TwoConstants], [0, 0, 0, 0, 0, 0, 0, 1]));
         yield return ("Plane-mode", Forge.Planes(4, [3, 0]));
         yield return ("Plane-missing", Forge.Planes(4, [1, 0, 1, 0, 1, 0]));
         yield return ("Plane-ends-early", Forge.Planes(4, [1, 0, 1, 0, 1, 0, 0, 1, 2, 3]));
