@@ -83,6 +83,90 @@ public sealed class CompressedModelReader : IDisposable
         return Open(stream.CanSeek ? new SeekableSource(stream, leaveOpen) : new ForwardSource(stream, leaveOpen, limits ?? DecodeLimits.Default), limits);
     }
 
+    /// <summary>Opens a file that is read in ranges, as from a store of objects, and reads its index.</summary>
+    /// <param name="read">Gives bytes of the file: offset, bytes from the first of the file; length, bytes. May give fewer at the end of the file only. What it gives must not change while the reader is used.
+    /// Called on any thread, also on several at once.</param>
+    /// <param name="length">The length of the file, bytes; default -1, unknown: then a file that is too long or too short is noticed only where it is read.</param>
+    /// <param name="limits">What to accept at most; default <see cref="DecodeLimits.Default"/>.</param>
+    /// <returns>The reader; dispose it.</returns>
+    /// <exception cref="ArgumentNullException"><paramref name="read"/> is null.</exception>
+    /// <exception cref="ArgumentOutOfRangeException"><paramref name="length"/> is less than -1.</exception>
+    /// <exception cref="InvalidDataException">The file is damaged or over a limit.</exception>
+    /// <exception cref="NotSupportedException">The file has a newer format.</exception>
+    /// <exception cref="IOException">The delegate gave more than was asked for.</exception>
+    /// <remarks>Opening takes one request of 64 KiB, and one more for the rest of a longer index; decoding one for each segment that the first did not bring. What the delegate throws passes through. Source: docs/format.md, section 3.</remarks>
+    public static CompressedModelReader Open(Func<long, int, ReadOnlyMemory<byte>> read, long length = -1, DecodeLimits? limits = null)
+    {
+        ArgumentNullException.ThrowIfNull(read);
+        ArgumentOutOfRangeException.ThrowIfLessThan(length, -1);
+        return Open(new RangeSource((offset, count, _) => new(read(offset, count)), length, isAsync: false), limits);
+    }
+
+    /// <summary>Opens a file and reads its index, waiting for the disk without blocking a thread.</summary>
+    /// <param name="path">The file.</param>
+    /// <param name="limits">What to accept at most; default <see cref="DecodeLimits.Default"/>.</param>
+    /// <param name="cancellationToken">Gives up.</param>
+    /// <returns>The reader; dispose it.</returns>
+    /// <exception cref="ArgumentException"><paramref name="path"/> is null or empty.</exception>
+    /// <exception cref="InvalidDataException">The file is damaged or over a limit.</exception>
+    /// <exception cref="NotSupportedException">The file has a newer format.</exception>
+    /// <exception cref="OperationCanceledException">The token was cancelled.</exception>
+    /// <exception cref="IOException">The file cannot be read.</exception>
+    /// <exception cref="UnauthorizedAccessException">The file may not be read.</exception>
+    /// <remarks>Source: docs/format.md, section 3.</remarks>
+    public static Task<CompressedModelReader> OpenAsync(string path, DecodeLimits? limits = null, CancellationToken cancellationToken = default)
+    {
+        ArgumentException.ThrowIfNullOrEmpty(path);
+        var file = new FileStream(path, FileMode.Open, FileAccess.Read, FileShare.Read | FileShare.Delete, bufferSize: 0, FileOptions.Asynchronous);
+        return OpenAsync(file.CanSeek ? new FileSource(file) : new ForwardSource(file, leaveOpen: false, limits ?? DecodeLimits.Default), limits, cancellationToken);
+    }
+
+    /// <summary>Opens a file on a stream, from the stream's position on, and reads its index without blocking a thread.</summary>
+    /// <param name="stream">Holds the file, as for <see cref="Open(Stream, DecodeLimits?, bool)"/>.</param>
+    /// <param name="limits">What to accept at most; default <see cref="DecodeLimits.Default"/>.</param>
+    /// <param name="leaveOpen">True to leave the stream open when the reader is disposed; default false.</param>
+    /// <param name="cancellationToken">Gives up.</param>
+    /// <returns>The reader; dispose it.</returns>
+    /// <exception cref="ArgumentNullException"><paramref name="stream"/> is null.</exception>
+    /// <exception cref="ArgumentException"><paramref name="stream"/> cannot be read from.</exception>
+    /// <exception cref="InvalidDataException">The file is damaged or over a limit.</exception>
+    /// <exception cref="NotSupportedException">The file has a newer format.</exception>
+    /// <exception cref="OperationCanceledException">The token was cancelled.</exception>
+    /// <exception cref="IOException">The stream cannot be read.</exception>
+    /// <remarks>Source: docs/format.md, section 3.</remarks>
+    public static Task<CompressedModelReader> OpenAsync(Stream stream, DecodeLimits? limits = null, bool leaveOpen = false, CancellationToken cancellationToken = default)
+    {
+        ArgumentNullException.ThrowIfNull(stream);
+        if (!stream.CanRead)
+            throw new ArgumentException("The stream cannot be read from.", nameof(stream));
+        return OpenAsync(stream.CanSeek ? new SeekableSource(stream, leaveOpen) : new ForwardSource(stream, leaveOpen, limits ?? DecodeLimits.Default), limits, cancellationToken);
+    }
+
+    /// <summary>Opens a file that is read in ranges, as over HTTP, and reads its index.</summary>
+    /// <param name="read">Gives bytes of the file: offset, bytes from the first of the file; length, bytes. May give fewer at the end of the file only. What it gives must not change while the reader is used.
+    /// Called on any thread, also on several at once.</param>
+    /// <param name="length">The length of the file, bytes; default -1, unknown: then a file that is too long or too short is noticed only where it is read.</param>
+    /// <param name="limits">What to accept at most; default <see cref="DecodeLimits.Default"/>.</param>
+    /// <param name="cancellationToken">Gives up; passed to the delegate.</param>
+    /// <returns>The reader; dispose it. It decodes with the asynchronous methods; the others throw <see cref="InvalidOperationException"/> where they would have to wait for the delegate.</returns>
+    /// <exception cref="ArgumentNullException"><paramref name="read"/> is null.</exception>
+    /// <exception cref="ArgumentOutOfRangeException"><paramref name="length"/> is less than -1.</exception>
+    /// <exception cref="InvalidDataException">The file is damaged or over a limit.</exception>
+    /// <exception cref="NotSupportedException">The file has a newer format.</exception>
+    /// <exception cref="OperationCanceledException">The token was cancelled.</exception>
+    /// <exception cref="IOException">The delegate gave more than was asked for.</exception>
+    /// <remarks>Opening takes one request of 64 KiB, and one more for the rest of a longer index; decoding one for each segment that the first did not bring. What the delegate throws passes through. Source: docs/format.md, section 3.</remarks>
+    public static Task<CompressedModelReader> OpenAsync(
+        Func<long, int, CancellationToken, ValueTask<ReadOnlyMemory<byte>>> read,
+        long length = -1,
+        DecodeLimits? limits = null,
+        CancellationToken cancellationToken = default)
+    {
+        ArgumentNullException.ThrowIfNull(read);
+        ArgumentOutOfRangeException.ThrowIfLessThan(length, -1);
+        return OpenAsync(new RangeSource(read, length, isAsync: true), limits, cancellationToken);
+    }
+
     /// <summary>Finds a tensor by its exact name.</summary>
     /// <param name="name">The name.</param>
     /// <param name="info">What the index says about it; null on failure.</param>
@@ -213,11 +297,8 @@ public sealed class CompressedModelReader : IDisposable
     /// <remarks>A segment that is needed in part is decoded as a whole and kept until another one is, so reading on in small pieces is cheap. Source: docs/format.md, section 4.7.</remarks>
     public void DecodeBytes(CompressedTensorInfo tensor, long start, Span<byte> destination)
     {
-        int size = tensor?.ElementType.Size() ?? 1;
-        if (destination.Length % size != 0)
-            throw new ArgumentException(FormattableString.Invariant($"{destination.Length} bytes are not a whole number of elements of {size} bytes."), nameof(destination));
-        CheckRange(tensor!, start, destination.Length / size);
-        Run<ByteDecoder, byte>(tensor!, start, destination);
+        CheckRange(tensor, start, WholeElements(tensor, destination.Length));
+        Run<ByteDecoder, byte>(tensor, start, destination);
     }
 
     /// <summary>Decodes symbols of a quantised tensor from one element on; only the segments that hold them are read.</summary>
@@ -261,114 +342,308 @@ public sealed class CompressedModelReader : IDisposable
     /// <summary>Decodes a tensor to float32, on several threads where the options ask for it.</summary>
     /// <param name="tensor">A tensor of this reader.</param>
     /// <param name="destination">Receives the values; shape <c>[Length]</c> or longer, weight units. The rest is left alone.</param>
-    /// <param name="options">Threads, progress and cancellation.</param>
+    /// <param name="options">Threads and progress.</param>
+    /// <param name="cancellationToken">Stops between two segments; what the destinations hold then is undefined.</param>
     /// <exception cref="ArgumentNullException"><paramref name="tensor"/> or <paramref name="options"/> is null.</exception>
     /// <exception cref="ArgumentException">The tensor is not one of this reader, or <paramref name="destination"/> is too short.</exception>
-    /// <exception cref="OperationCanceledException">The options' token was cancelled.</exception>
+    /// <exception cref="OperationCanceledException">The token was cancelled.</exception>
     /// <exception cref="ObjectDisposedException">The reader is disposed.</exception>
     /// <exception cref="InvalidDataException">A payload is damaged.</exception>
     /// <exception cref="IOException">The source cannot be read.</exception>
     /// <remarks>Gives the same as the form without options. Source: docs/format.md, section 4.7.</remarks>
-    public void Decode(CompressedTensorInfo tensor, Memory<float> destination, DecodeOptions options) =>
-        RunAll<ValueDecoder<float>, float>([(tensor, destination)], options);
+    public void Decode(CompressedTensorInfo tensor, Memory<float> destination, DecodeOptions options, CancellationToken cancellationToken = default) =>
+        RunAll<ValueDecoder<float>, float>([(tensor, destination)], options, cancellationToken);
 
     /// <summary>Decodes a tensor to float64, on several threads where the options ask for it.</summary>
     /// <param name="tensor">A tensor of this reader.</param>
     /// <param name="destination">Receives the values; shape <c>[Length]</c> or longer, weight units. The rest is left alone.</param>
-    /// <param name="options">Threads, progress and cancellation.</param>
+    /// <param name="options">Threads and progress.</param>
+    /// <param name="cancellationToken">Stops between two segments; what the destinations hold then is undefined.</param>
     /// <exception cref="ArgumentNullException"><paramref name="tensor"/> or <paramref name="options"/> is null.</exception>
     /// <exception cref="ArgumentException">The tensor is not one of this reader, or <paramref name="destination"/> is too short.</exception>
-    /// <exception cref="OperationCanceledException">The options' token was cancelled.</exception>
+    /// <exception cref="OperationCanceledException">The token was cancelled.</exception>
     /// <exception cref="ObjectDisposedException">The reader is disposed.</exception>
     /// <exception cref="InvalidDataException">A payload is damaged.</exception>
     /// <exception cref="IOException">The source cannot be read.</exception>
     /// <remarks>Gives the same as the form without options. Source: docs/format.md, section 4.7.</remarks>
-    public void Decode(CompressedTensorInfo tensor, Memory<double> destination, DecodeOptions options) =>
-        RunAll<ValueDecoder<double>, double>([(tensor, destination)], options);
+    public void Decode(CompressedTensorInfo tensor, Memory<double> destination, DecodeOptions options, CancellationToken cancellationToken = default) =>
+        RunAll<ValueDecoder<double>, double>([(tensor, destination)], options, cancellationToken);
 
     /// <summary>Decodes a tensor to the bytes of its own element type, on several threads where the options ask for it.</summary>
     /// <param name="tensor">A tensor of this reader.</param>
     /// <param name="destination">Receives the elements as little-endian bytes; shape <c>[DecodedBytes]</c> or longer. The rest is left alone.</param>
-    /// <param name="options">Threads, progress and cancellation.</param>
+    /// <param name="options">Threads and progress.</param>
+    /// <param name="cancellationToken">Stops between two segments; what the destinations hold then is undefined.</param>
     /// <exception cref="ArgumentNullException"><paramref name="tensor"/> or <paramref name="options"/> is null.</exception>
     /// <exception cref="ArgumentException">The tensor is not one of this reader, or <paramref name="destination"/> is too short.</exception>
-    /// <exception cref="OperationCanceledException">The options' token was cancelled.</exception>
+    /// <exception cref="OperationCanceledException">The token was cancelled.</exception>
     /// <exception cref="ObjectDisposedException">The reader is disposed.</exception>
     /// <exception cref="InvalidDataException">A payload is damaged.</exception>
     /// <exception cref="IOException">The source cannot be read.</exception>
     /// <remarks>Gives the same as the form without options. Source: docs/format.md, section 4.7.</remarks>
-    public void DecodeBytes(CompressedTensorInfo tensor, Memory<byte> destination, DecodeOptions options) =>
-        RunAll<ByteDecoder, byte>([(tensor, destination)], options);
+    public void DecodeBytes(CompressedTensorInfo tensor, Memory<byte> destination, DecodeOptions options, CancellationToken cancellationToken = default) =>
+        RunAll<ByteDecoder, byte>([(tensor, destination)], options, cancellationToken);
 
     /// <summary>Decodes the symbols of a quantised tensor, on several threads where the options ask for it.</summary>
     /// <param name="tensor">A quantised tensor of this reader whose symbols fit in 8 bits.</param>
     /// <param name="destination">Receives the symbols; shape <c>[Length]</c> or longer, dimensionless. The rest is left alone.</param>
-    /// <param name="options">Threads, progress and cancellation.</param>
+    /// <param name="options">Threads and progress.</param>
+    /// <param name="cancellationToken">Stops between two segments; what the destinations hold then is undefined.</param>
     /// <exception cref="ArgumentNullException"><paramref name="tensor"/> or <paramref name="options"/> is null.</exception>
     /// <exception cref="ArgumentException">The tensor is not one of this reader, or <paramref name="destination"/> is too short.</exception>
     /// <exception cref="InvalidOperationException">The tensor is not quantised, or its symbols do not fit in 8 bits.</exception>
-    /// <exception cref="OperationCanceledException">The options' token was cancelled.</exception>
+    /// <exception cref="OperationCanceledException">The token was cancelled.</exception>
     /// <exception cref="ObjectDisposedException">The reader is disposed.</exception>
     /// <exception cref="InvalidDataException">A payload is damaged.</exception>
     /// <exception cref="IOException">The source cannot be read.</exception>
     /// <remarks>Gives the same as the form without options. Source: docs/format.md, section 4.7.</remarks>
-    public void DecodeSymbols(CompressedTensorInfo tensor, Memory<sbyte> destination, DecodeOptions options) =>
-        RunAll<SymbolDecoder<sbyte>, sbyte>([(tensor, destination)], options);
+    public void DecodeSymbols(CompressedTensorInfo tensor, Memory<sbyte> destination, DecodeOptions options, CancellationToken cancellationToken = default) =>
+        RunAll<SymbolDecoder<sbyte>, sbyte>([(tensor, destination)], options, cancellationToken);
 
     /// <summary>Decodes the symbols of a quantised tensor, on several threads where the options ask for it.</summary>
     /// <param name="tensor">A quantised tensor of this reader.</param>
     /// <param name="destination">Receives the symbols; shape <c>[Length]</c> or longer, dimensionless. The rest is left alone.</param>
-    /// <param name="options">Threads, progress and cancellation.</param>
+    /// <param name="options">Threads and progress.</param>
+    /// <param name="cancellationToken">Stops between two segments; what the destinations hold then is undefined.</param>
     /// <exception cref="ArgumentNullException"><paramref name="tensor"/> or <paramref name="options"/> is null.</exception>
     /// <exception cref="ArgumentException">The tensor is not one of this reader, or <paramref name="destination"/> is too short.</exception>
     /// <exception cref="InvalidOperationException">The tensor is not quantised.</exception>
-    /// <exception cref="OperationCanceledException">The options' token was cancelled.</exception>
+    /// <exception cref="OperationCanceledException">The token was cancelled.</exception>
     /// <exception cref="ObjectDisposedException">The reader is disposed.</exception>
     /// <exception cref="InvalidDataException">A payload is damaged.</exception>
     /// <exception cref="IOException">The source cannot be read.</exception>
     /// <remarks>Gives the same as the form without options. Source: docs/format.md, section 4.7.</remarks>
-    public void DecodeSymbols(CompressedTensorInfo tensor, Memory<short> destination, DecodeOptions options) =>
-        RunAll<SymbolDecoder<short>, short>([(tensor, destination)], options);
+    public void DecodeSymbols(CompressedTensorInfo tensor, Memory<short> destination, DecodeOptions options, CancellationToken cancellationToken = default) =>
+        RunAll<SymbolDecoder<short>, short>([(tensor, destination)], options, cancellationToken);
 
     /// <summary>Decodes tensors to float32, on several threads where the options ask for it: small tensors and the segments of large ones share the threads.</summary>
     /// <param name="tensors">Tensors of this reader. Each with what receives it: shape <c>[Length]</c> or longer, weight units.</param>
-    /// <param name="options">Threads, progress and cancellation.</param>
+    /// <param name="options">Threads and progress.</param>
+    /// <param name="cancellationToken">Stops between two segments; what the destinations hold then is undefined.</param>
     /// <exception cref="ArgumentNullException">An argument or a tensor is null.</exception>
     /// <exception cref="ArgumentException">A tensor is not one of this reader, or a destination is too short.</exception>
-    /// <exception cref="OperationCanceledException">The options' token was cancelled.</exception>
+    /// <exception cref="OperationCanceledException">The token was cancelled.</exception>
     /// <exception cref="ObjectDisposedException">The reader is disposed.</exception>
     /// <exception cref="InvalidDataException">A payload is damaged.</exception>
     /// <exception cref="IOException">The source cannot be read.</exception>
     /// <remarks>Destinations must not overlap. Source: docs/format.md, section 4.7.</remarks>
-    public void Decode(IReadOnlyList<(CompressedTensorInfo Tensor, Memory<float> Destination)> tensors, DecodeOptions options) =>
-        RunAll<ValueDecoder<float>, float>(tensors, options);
+    public void Decode(IReadOnlyList<(CompressedTensorInfo Tensor, Memory<float> Destination)> tensors, DecodeOptions options, CancellationToken cancellationToken = default) =>
+        RunAll<ValueDecoder<float>, float>(tensors, options, cancellationToken);
 
     /// <summary>Decodes tensors to the bytes of their own element types, on several threads where the options ask for it: small tensors and the segments of large ones share the threads.</summary>
     /// <param name="tensors">Tensors of this reader. Each with what receives it: little-endian bytes, shape <c>[DecodedBytes]</c> or longer.</param>
-    /// <param name="options">Threads, progress and cancellation.</param>
+    /// <param name="options">Threads and progress.</param>
+    /// <param name="cancellationToken">Stops between two segments; what the destinations hold then is undefined.</param>
     /// <exception cref="ArgumentNullException">An argument or a tensor is null.</exception>
     /// <exception cref="ArgumentException">A tensor is not one of this reader, or a destination is too short.</exception>
-    /// <exception cref="OperationCanceledException">The options' token was cancelled.</exception>
+    /// <exception cref="OperationCanceledException">The token was cancelled.</exception>
     /// <exception cref="ObjectDisposedException">The reader is disposed.</exception>
     /// <exception cref="InvalidDataException">A payload is damaged.</exception>
     /// <exception cref="IOException">The source cannot be read.</exception>
     /// <remarks>Destinations must not overlap. Source: docs/format.md, section 4.7.</remarks>
-    public void DecodeBytes(IReadOnlyList<(CompressedTensorInfo Tensor, Memory<byte> Destination)> tensors, DecodeOptions options) =>
-        RunAll<ByteDecoder, byte>(tensors, options);
+    public void DecodeBytes(IReadOnlyList<(CompressedTensorInfo Tensor, Memory<byte> Destination)> tensors, DecodeOptions options, CancellationToken cancellationToken = default) =>
+        RunAll<ByteDecoder, byte>(tensors, options, cancellationToken);
 
     /// <summary>Decodes the symbols of quantised tensors, on several threads where the options ask for it: small tensors and the segments of large ones share the threads.</summary>
     /// <param name="tensors">Quantised tensors of this reader whose symbols fit in 8 bits. Each with what receives it: shape <c>[Length]</c> or longer, dimensionless.</param>
-    /// <param name="options">Threads, progress and cancellation.</param>
+    /// <param name="options">Threads and progress.</param>
+    /// <param name="cancellationToken">Stops between two segments; what the destinations hold then is undefined.</param>
     /// <exception cref="ArgumentNullException">An argument or a tensor is null.</exception>
     /// <exception cref="ArgumentException">A tensor is not one of this reader, or a destination is too short.</exception>
     /// <exception cref="InvalidOperationException">A tensor is not quantised, or its symbols do not fit in 8 bits.</exception>
-    /// <exception cref="OperationCanceledException">The options' token was cancelled.</exception>
+    /// <exception cref="OperationCanceledException">The token was cancelled.</exception>
     /// <exception cref="ObjectDisposedException">The reader is disposed.</exception>
     /// <exception cref="InvalidDataException">A payload is damaged.</exception>
     /// <exception cref="IOException">The source cannot be read.</exception>
     /// <remarks>Destinations must not overlap. Source: docs/format.md, section 4.7.</remarks>
-    public void DecodeSymbols(IReadOnlyList<(CompressedTensorInfo Tensor, Memory<sbyte> Destination)> tensors, DecodeOptions options) =>
-        RunAll<SymbolDecoder<sbyte>, sbyte>(tensors, options);
+    public void DecodeSymbols(IReadOnlyList<(CompressedTensorInfo Tensor, Memory<sbyte> Destination)> tensors, DecodeOptions options, CancellationToken cancellationToken = default) =>
+        RunAll<SymbolDecoder<sbyte>, sbyte>(tensors, options, cancellationToken);
+
+    /// <summary>Decodes all elements to float32 without blocking a thread while the source is read; the decoding itself runs on the thread pool.</summary>
+    /// <param name="tensor">A tensor of this reader.</param>
+    /// <param name="destination">Receives the values; shape <c>[Length]</c> or longer, weight units. The rest is left alone.</param>
+    /// <param name="options">Threads and progress; default one thread, none.</param>
+    /// <param name="cancellationToken">Stops between two segments or while one is read; what the destination holds then is undefined.</param>
+    /// <returns>Ends when all is decoded.</returns>
+    /// <exception cref="ArgumentNullException"><paramref name="tensor"/> is null.</exception>
+    /// <exception cref="ArgumentException">The tensor is not one of this reader, or <paramref name="destination"/> is too short.</exception>
+    /// <exception cref="OperationCanceledException">The token was cancelled.</exception>
+    /// <exception cref="ObjectDisposedException">The reader is disposed.</exception>
+    /// <exception cref="InvalidDataException">A payload is damaged.</exception>
+    /// <exception cref="IOException">The source cannot be read.</exception>
+    /// <remarks>Wrong arguments throw at once. Source: docs/format.md, section 4.7.</remarks>
+    public Task DecodeAsync(CompressedTensorInfo tensor, Memory<float> destination, DecodeOptions? options = null, CancellationToken cancellationToken = default) =>
+        RunAllAsync<ValueDecoder<float>, float>(tensor, destination, options, cancellationToken);
+
+    /// <summary>Decodes elements from one on to float32 without blocking a thread while the source is read; the decoding itself runs on the thread pool.</summary>
+    /// <param name="tensor">A tensor of this reader.</param>
+    /// <param name="start">The index of the first element, row-major; elements, range <c>[0, Length]</c>.</param>
+    /// <param name="destination">Receives the values; shape <c>[count]</c>, weight units; filled to its end.</param>
+    /// <param name="cancellationToken">Stops between two segments or while one is read; what the destination holds then is undefined.</param>
+    /// <returns>Ends when all is decoded.</returns>
+    /// <exception cref="ArgumentNullException"><paramref name="tensor"/> is null.</exception>
+    /// <exception cref="ArgumentOutOfRangeException"><paramref name="start"/> is negative or beyond the end.</exception>
+    /// <exception cref="ArgumentException">The tensor is not one of this reader, or <paramref name="destination"/> goes beyond its end.</exception>
+    /// <exception cref="OperationCanceledException">The token was cancelled.</exception>
+    /// <exception cref="ObjectDisposedException">The reader is disposed.</exception>
+    /// <exception cref="InvalidDataException">A payload is damaged.</exception>
+    /// <exception cref="IOException">The source cannot be read.</exception>
+    /// <remarks>Wrong arguments throw at once. Source: docs/format.md, section 4.7.</remarks>
+    public Task DecodeAsync(CompressedTensorInfo tensor, long start, Memory<float> destination, CancellationToken cancellationToken = default)
+    {
+        CheckRange(tensor, start, destination.Length);
+        return RunAsync<ValueDecoder<float>, float>(tensor, start, destination, cancellationToken);
+    }
+
+    /// <summary>Decodes all elements to float64 without blocking a thread while the source is read; the decoding itself runs on the thread pool.</summary>
+    /// <param name="tensor">A tensor of this reader.</param>
+    /// <param name="destination">Receives the values; shape <c>[Length]</c> or longer, weight units. The rest is left alone.</param>
+    /// <param name="options">Threads and progress; default one thread, none.</param>
+    /// <param name="cancellationToken">Stops between two segments or while one is read; what the destination holds then is undefined.</param>
+    /// <returns>Ends when all is decoded.</returns>
+    /// <exception cref="ArgumentNullException"><paramref name="tensor"/> is null.</exception>
+    /// <exception cref="ArgumentException">The tensor is not one of this reader, or <paramref name="destination"/> is too short.</exception>
+    /// <exception cref="OperationCanceledException">The token was cancelled.</exception>
+    /// <exception cref="ObjectDisposedException">The reader is disposed.</exception>
+    /// <exception cref="InvalidDataException">A payload is damaged.</exception>
+    /// <exception cref="IOException">The source cannot be read.</exception>
+    /// <remarks>Wrong arguments throw at once. Source: docs/format.md, section 4.7.</remarks>
+    public Task DecodeAsync(CompressedTensorInfo tensor, Memory<double> destination, DecodeOptions? options = null, CancellationToken cancellationToken = default) =>
+        RunAllAsync<ValueDecoder<double>, double>(tensor, destination, options, cancellationToken);
+
+    /// <summary>Decodes elements from one on to float64 without blocking a thread while the source is read; the decoding itself runs on the thread pool.</summary>
+    /// <param name="tensor">A tensor of this reader.</param>
+    /// <param name="start">The index of the first element, row-major; elements, range <c>[0, Length]</c>.</param>
+    /// <param name="destination">Receives the values; shape <c>[count]</c>, weight units; filled to its end.</param>
+    /// <param name="cancellationToken">Stops between two segments or while one is read; what the destination holds then is undefined.</param>
+    /// <returns>Ends when all is decoded.</returns>
+    /// <exception cref="ArgumentNullException"><paramref name="tensor"/> is null.</exception>
+    /// <exception cref="ArgumentOutOfRangeException"><paramref name="start"/> is negative or beyond the end.</exception>
+    /// <exception cref="ArgumentException">The tensor is not one of this reader, or <paramref name="destination"/> goes beyond its end.</exception>
+    /// <exception cref="OperationCanceledException">The token was cancelled.</exception>
+    /// <exception cref="ObjectDisposedException">The reader is disposed.</exception>
+    /// <exception cref="InvalidDataException">A payload is damaged.</exception>
+    /// <exception cref="IOException">The source cannot be read.</exception>
+    /// <remarks>Wrong arguments throw at once. Source: docs/format.md, section 4.7.</remarks>
+    public Task DecodeAsync(CompressedTensorInfo tensor, long start, Memory<double> destination, CancellationToken cancellationToken = default)
+    {
+        CheckRange(tensor, start, destination.Length);
+        return RunAsync<ValueDecoder<double>, double>(tensor, start, destination, cancellationToken);
+    }
+
+    /// <summary>Decodes all elements to bytes of the element type without blocking a thread while the source is read; the decoding itself runs on the thread pool.</summary>
+    /// <param name="tensor">A tensor of this reader.</param>
+    /// <param name="destination">Receives the elements as little-endian bytes; shape <c>[Length x bytes of an element]</c> or longer. The rest is left alone.</param>
+    /// <param name="options">Threads and progress; default one thread, none.</param>
+    /// <param name="cancellationToken">Stops between two segments or while one is read; what the destination holds then is undefined.</param>
+    /// <returns>Ends when all is decoded.</returns>
+    /// <exception cref="ArgumentNullException"><paramref name="tensor"/> is null.</exception>
+    /// <exception cref="ArgumentException">The tensor is not one of this reader, or <paramref name="destination"/> is too short.</exception>
+    /// <exception cref="OperationCanceledException">The token was cancelled.</exception>
+    /// <exception cref="ObjectDisposedException">The reader is disposed.</exception>
+    /// <exception cref="InvalidDataException">A payload is damaged.</exception>
+    /// <exception cref="IOException">The source cannot be read.</exception>
+    /// <remarks>Wrong arguments throw at once. Source: docs/format.md, section 4.7.</remarks>
+    public Task DecodeBytesAsync(CompressedTensorInfo tensor, Memory<byte> destination, DecodeOptions? options = null, CancellationToken cancellationToken = default) =>
+        RunAllAsync<ByteDecoder, byte>(tensor, destination, options, cancellationToken);
+
+    /// <summary>Decodes elements from one on to bytes of the element type without blocking a thread while the source is read; the decoding itself runs on the thread pool.</summary>
+    /// <param name="tensor">A tensor of this reader.</param>
+    /// <param name="start">The index of the first element, row-major; elements, range <c>[0, Length]</c>.</param>
+    /// <param name="destination">Receives the elements as little-endian bytes; shape <c>[count x bytes of an element]</c>; filled to its end.</param>
+    /// <param name="cancellationToken">Stops between two segments or while one is read; what the destination holds then is undefined.</param>
+    /// <returns>Ends when all is decoded.</returns>
+    /// <exception cref="ArgumentNullException"><paramref name="tensor"/> is null.</exception>
+    /// <exception cref="ArgumentOutOfRangeException"><paramref name="start"/> is negative or beyond the end.</exception>
+    /// <exception cref="ArgumentException">The tensor is not one of this reader, or <paramref name="destination"/> goes beyond its end, or does not hold whole elements.</exception>
+    /// <exception cref="OperationCanceledException">The token was cancelled.</exception>
+    /// <exception cref="ObjectDisposedException">The reader is disposed.</exception>
+    /// <exception cref="InvalidDataException">A payload is damaged.</exception>
+    /// <exception cref="IOException">The source cannot be read.</exception>
+    /// <remarks>Wrong arguments throw at once. Source: docs/format.md, section 4.7.</remarks>
+    public Task DecodeBytesAsync(CompressedTensorInfo tensor, long start, Memory<byte> destination, CancellationToken cancellationToken = default)
+    {
+        CheckRange(tensor, start, WholeElements(tensor, destination.Length));
+        return RunAsync<ByteDecoder, byte>(tensor, start, destination, cancellationToken);
+    }
+
+    /// <summary>Decodes all elements of a quantised tensor to 8-bit symbols without blocking a thread while the source is read; the decoding itself runs on the thread pool.</summary>
+    /// <param name="tensor">A quantised tensor of this reader whose symbols fit in 8 bits.</param>
+    /// <param name="destination">Receives the symbols; shape <c>[Length]</c> or longer, dimensionless. The rest is left alone.</param>
+    /// <param name="options">Threads and progress; default one thread, none.</param>
+    /// <param name="cancellationToken">Stops between two segments or while one is read; what the destination holds then is undefined.</param>
+    /// <returns>Ends when all is decoded.</returns>
+    /// <exception cref="ArgumentNullException"><paramref name="tensor"/> is null.</exception>
+    /// <exception cref="ArgumentException">The tensor is not one of this reader, or <paramref name="destination"/> is too short.</exception>
+    /// <exception cref="InvalidOperationException">The tensor is not quantised, or its symbols do not fit in 8 bits.</exception>
+    /// <exception cref="OperationCanceledException">The token was cancelled.</exception>
+    /// <exception cref="ObjectDisposedException">The reader is disposed.</exception>
+    /// <exception cref="InvalidDataException">A payload is damaged.</exception>
+    /// <exception cref="IOException">The source cannot be read.</exception>
+    /// <remarks>Wrong arguments throw at once. Source: docs/format.md, section 4.7.</remarks>
+    public Task DecodeSymbolsAsync(CompressedTensorInfo tensor, Memory<sbyte> destination, DecodeOptions? options = null, CancellationToken cancellationToken = default) =>
+        RunAllAsync<SymbolDecoder<sbyte>, sbyte>(tensor, destination, options, cancellationToken);
+
+    /// <summary>Decodes elements from one on of a quantised tensor to 8-bit symbols without blocking a thread while the source is read; the decoding itself runs on the thread pool.</summary>
+    /// <param name="tensor">A quantised tensor of this reader whose symbols fit in 8 bits.</param>
+    /// <param name="start">The index of the first element, row-major; elements, range <c>[0, Length]</c>.</param>
+    /// <param name="destination">Receives the symbols; shape <c>[count]</c>, dimensionless; filled to its end.</param>
+    /// <param name="cancellationToken">Stops between two segments or while one is read; what the destination holds then is undefined.</param>
+    /// <returns>Ends when all is decoded.</returns>
+    /// <exception cref="ArgumentNullException"><paramref name="tensor"/> is null.</exception>
+    /// <exception cref="ArgumentOutOfRangeException"><paramref name="start"/> is negative or beyond the end.</exception>
+    /// <exception cref="ArgumentException">The tensor is not one of this reader, or <paramref name="destination"/> goes beyond its end.</exception>
+    /// <exception cref="InvalidOperationException">The tensor is not quantised, or its symbols do not fit in 8 bits.</exception>
+    /// <exception cref="OperationCanceledException">The token was cancelled.</exception>
+    /// <exception cref="ObjectDisposedException">The reader is disposed.</exception>
+    /// <exception cref="InvalidDataException">A payload is damaged.</exception>
+    /// <exception cref="IOException">The source cannot be read.</exception>
+    /// <remarks>Wrong arguments throw at once. Source: docs/format.md, section 4.7.</remarks>
+    public Task DecodeSymbolsAsync(CompressedTensorInfo tensor, long start, Memory<sbyte> destination, CancellationToken cancellationToken = default)
+    {
+        CheckRange(tensor, start, destination.Length);
+        CheckQuantized(tensor, narrow: true);
+        return RunAsync<SymbolDecoder<sbyte>, sbyte>(tensor, start, destination, cancellationToken);
+    }
+
+    /// <summary>Decodes all elements of a quantised tensor to 16-bit symbols without blocking a thread while the source is read; the decoding itself runs on the thread pool.</summary>
+    /// <param name="tensor">A quantised tensor of this reader.</param>
+    /// <param name="destination">Receives the symbols; shape <c>[Length]</c> or longer, dimensionless. The rest is left alone.</param>
+    /// <param name="options">Threads and progress; default one thread, none.</param>
+    /// <param name="cancellationToken">Stops between two segments or while one is read; what the destination holds then is undefined.</param>
+    /// <returns>Ends when all is decoded.</returns>
+    /// <exception cref="ArgumentNullException"><paramref name="tensor"/> is null.</exception>
+    /// <exception cref="ArgumentException">The tensor is not one of this reader, or <paramref name="destination"/> is too short.</exception>
+    /// <exception cref="InvalidOperationException">The tensor is not quantised.</exception>
+    /// <exception cref="OperationCanceledException">The token was cancelled.</exception>
+    /// <exception cref="ObjectDisposedException">The reader is disposed.</exception>
+    /// <exception cref="InvalidDataException">A payload is damaged.</exception>
+    /// <exception cref="IOException">The source cannot be read.</exception>
+    /// <remarks>Wrong arguments throw at once. Source: docs/format.md, section 4.7.</remarks>
+    public Task DecodeSymbolsAsync(CompressedTensorInfo tensor, Memory<short> destination, DecodeOptions? options = null, CancellationToken cancellationToken = default) =>
+        RunAllAsync<SymbolDecoder<short>, short>(tensor, destination, options, cancellationToken);
+
+    /// <summary>Decodes elements from one on of a quantised tensor to 16-bit symbols without blocking a thread while the source is read; the decoding itself runs on the thread pool.</summary>
+    /// <param name="tensor">A quantised tensor of this reader.</param>
+    /// <param name="start">The index of the first element, row-major; elements, range <c>[0, Length]</c>.</param>
+    /// <param name="destination">Receives the symbols; shape <c>[count]</c>, dimensionless; filled to its end.</param>
+    /// <param name="cancellationToken">Stops between two segments or while one is read; what the destination holds then is undefined.</param>
+    /// <returns>Ends when all is decoded.</returns>
+    /// <exception cref="ArgumentNullException"><paramref name="tensor"/> is null.</exception>
+    /// <exception cref="ArgumentOutOfRangeException"><paramref name="start"/> is negative or beyond the end.</exception>
+    /// <exception cref="ArgumentException">The tensor is not one of this reader, or <paramref name="destination"/> goes beyond its end.</exception>
+    /// <exception cref="InvalidOperationException">The tensor is not quantised.</exception>
+    /// <exception cref="OperationCanceledException">The token was cancelled.</exception>
+    /// <exception cref="ObjectDisposedException">The reader is disposed.</exception>
+    /// <exception cref="InvalidDataException">A payload is damaged.</exception>
+    /// <exception cref="IOException">The source cannot be read.</exception>
+    /// <remarks>Wrong arguments throw at once. Source: docs/format.md, section 4.7.</remarks>
+    public Task DecodeSymbolsAsync(CompressedTensorInfo tensor, long start, Memory<short> destination, CancellationToken cancellationToken = default)
+    {
+        CheckRange(tensor, start, destination.Length);
+        CheckQuantized(tensor, narrow: false);
+        return RunAsync<SymbolDecoder<short>, short>(tensor, start, destination, cancellationToken);
+    }
 
     /// <summary>Frees what the reader holds and, unless asked otherwise, closes the stream. Decoding after this throws.</summary>
     public void Dispose()
@@ -392,12 +667,97 @@ public sealed class CompressedModelReader : IDisposable
         }
     }
 
-    private void RunAll<TDecoder, T>(IReadOnlyList<(CompressedTensorInfo Tensor, Memory<T> Destination)> tensors, DecodeOptions options)
+    private static async Task<CompressedModelReader> OpenAsync(PayloadSource source, DecodeLimits? limits, CancellationToken cancellationToken)
+    {
+        try
+        {
+            cancellationToken.ThrowIfCancellationRequested();
+            await source.FetchIndexAsync(limits ?? DecodeLimits.Default, cancellationToken).ConfigureAwait(false);
+            return new CompressedModelReader(source, limits ?? DecodeLimits.Default);
+        }
+        catch
+        {
+            source.Dispose();
+            throw;
+        }
+    }
+
+    private void RunAll<TDecoder, T>(IReadOnlyList<(CompressedTensorInfo Tensor, Memory<T> Destination)> tensors, DecodeOptions options, CancellationToken cancellationToken)
         where TDecoder : ISegmentDecoder<T>
         where T : struct
     {
         ArgumentNullException.ThrowIfNull(tensors);
         ArgumentNullException.ThrowIfNull(options);
+        List<(CompressedTensorInfo Tensor, SegmentEntry Segment, Memory<T> Destination)> parts = Parts<TDecoder, T>(tensors);
+        var report = new Report(options.Progress);
+        ParallelWork.Run(
+            parts.Count,
+            options.Threads,
+            index =>
+            {
+                (CompressedTensorInfo tensor, SegmentEntry segment, Memory<T> destination) = parts[index];
+                if (segment.Length > 0)
+                    Segment<TDecoder, T>(tensor, segment, segment.Start, destination.Span);
+                report.Add(segment.Length);
+            },
+            cancellationToken);
+    }
+
+    private Task RunAllAsync<TDecoder, T>(CompressedTensorInfo tensor, Memory<T> destination, DecodeOptions? options, CancellationToken cancellationToken)
+        where TDecoder : ISegmentDecoder<T>
+        where T : struct
+    {
+        List<(CompressedTensorInfo Tensor, SegmentEntry Segment, Memory<T> Destination)> parts = Parts<TDecoder, T>([(tensor, destination)]);
+        var report = new Report(options?.Progress);
+        return ParallelWork.RunAsync(
+            parts.Count,
+            options?.Threads ?? 1,
+            async index =>
+            {
+                (_, SegmentEntry segment, Memory<T> part) = parts[index];
+                if (segment.Length > 0)
+                    await SegmentAsync<TDecoder, T>(tensor, segment, segment.Start, part, cancellationToken).ConfigureAwait(false);
+                report.Add(segment.Length);
+            },
+            cancellationToken);
+    }
+
+    private Task RunAsync<TDecoder, T>(CompressedTensorInfo tensor, long start, Memory<T> destination, CancellationToken cancellationToken)
+        where TDecoder : ISegmentDecoder<T>
+        where T : struct
+    {
+        int units = TDecoder.Units(tensor.Entry);
+        return ParallelWork.RunAsync(1, 1, async _ =>
+        {
+            for (int index = tensor.Entry.SegmentOf(start); !destination.IsEmpty; index++)
+            {
+                cancellationToken.ThrowIfCancellationRequested();
+                SegmentEntry segment = tensor.Entry.Segments[index];
+                long count = Math.Min(destination.Length / units, segment.Start + segment.Length - start);
+                Memory<T> part = destination[..(int)(count * units)];
+                if (count == segment.Length || segment.Coding == Coding.Constant)
+                {
+                    await SegmentAsync<TDecoder, T>(tensor, segment, start, part, cancellationToken).ConfigureAwait(false);
+                }
+                else
+                {
+                    int length = (int)segment.Length * units;
+                    if (!TakeRecent(segment, length, out T[] content))
+                        await SegmentAsync<TDecoder, T>(tensor, segment, segment.Start, content.AsMemory(0, length), cancellationToken).ConfigureAwait(false);
+                    content.AsSpan((int)(start - segment.Start) * units, part.Length).CopyTo(part.Span);
+                    recent = new Recent(segment, content);
+                }
+
+                destination = destination[part.Length..];
+                start += count;
+            }
+        }, cancellationToken);
+    }
+
+    private List<(CompressedTensorInfo Tensor, SegmentEntry Segment, Memory<T> Destination)> Parts<TDecoder, T>(IReadOnlyList<(CompressedTensorInfo Tensor, Memory<T> Destination)> tensors)
+        where TDecoder : ISegmentDecoder<T>
+        where T : struct
+    {
         var parts = new List<(CompressedTensorInfo Tensor, SegmentEntry Segment, Memory<T> Destination)>();
         foreach ((CompressedTensorInfo tensor, Memory<T> destination) in tensors)
         {
@@ -410,25 +770,7 @@ public sealed class CompressedModelReader : IDisposable
                 parts.Add((tensor, segment, destination.Slice((int)(segment.Start * units), (int)(segment.Length * units))));
         }
 
-        long decoded = 0;
-        Lock gate = new();
-        ParallelWork.Run(
-            parts.Count,
-            options.Threads,
-            index =>
-            {
-                (CompressedTensorInfo tensor, SegmentEntry segment, Memory<T> destination) = parts[index];
-                if (segment.Length > 0)
-                    Segment<TDecoder, T>(tensor, segment, segment.Start, destination.Span);
-                if (options.Progress is null)
-                    return;
-                lock (gate)
-                {
-                    decoded += segment.Length;
-                    options.Progress.Report(decoded);
-                }
-            },
-            options.CancellationToken);
+        return parts;
     }
 
     /// <summary>Decodes consecutive elements, segment by segment.</summary>
@@ -461,16 +803,20 @@ public sealed class CompressedModelReader : IDisposable
         }
 
         // Reading on in small pieces would decode a segment once for each: the last one that was cut is kept.
-        Recent? last = recent;
-        if (last is null || last.Segment != segment || last.Content.GetType() != typeof(T[]))
-        {
-            var content = GC.AllocateUninitializedArray<T>((int)segment.Length * units);
-            Segment<TDecoder, T>(tensor, segment, segment.Start, content);
-            last = new Recent(segment, content);
-            recent = last;
-        }
+        if (!TakeRecent(segment, (int)segment.Length * units, out T[] content))
+            Segment<TDecoder, T>(tensor, segment, segment.Start, content.AsSpan(0, (int)segment.Length * units));
+        content.AsSpan((int)(start - segment.Start) * units, destination.Length).CopyTo(destination);
+        recent = new Recent(segment, content);
+    }
 
-        ((T[])last.Content).AsSpan((int)(start - segment.Start) * units, destination.Length).CopyTo(destination);
+    // Takes what was kept away from every other thread; its memory serves again for another segment.
+    private bool TakeRecent<T>(SegmentEntry segment, int length, out T[] content)
+    {
+        // The exact type: to the runtime an array of sbyte is also one of byte.
+        Recent? last = Interlocked.Exchange(ref recent, null);
+        bool fits = last is not null && last.Content.GetType() == typeof(T[]) && last.Content.Length >= length;
+        content = fits ? (T[])last!.Content : GC.AllocateUninitializedArray<T>(length);
+        return fits && last!.Segment == segment;
     }
 
     private void Segment<TDecoder, T>(CompressedTensorInfo tensor, SegmentEntry segment, long start, Span<T> destination)
@@ -481,6 +827,23 @@ public sealed class CompressedModelReader : IDisposable
         {
             using Payload payload = ReadPayload(segment);
             TDecoder.Decode(tensor.Entry, segment, payload.Bytes.Span, start, destination);
+        }
+        catch (InvalidDataException exception)
+        {
+            throw Named(exception, tensor, segment);
+        }
+    }
+
+    private async ValueTask SegmentAsync<TDecoder, T>(CompressedTensorInfo tensor, SegmentEntry segment, long start, Memory<T> destination, CancellationToken cancellationToken)
+        where TDecoder : ISegmentDecoder<T>
+        where T : struct
+    {
+        try
+        {
+            using Payload payload = segment.PayloadLength == 0
+                ? default
+                : CheckPayload(segment, await source.ReadPayloadAsync(segment, cancellationToken).ConfigureAwait(false));
+            TDecoder.Decode(tensor.Entry, segment, payload.Bytes.Span, start, destination.Span);
         }
         catch (InvalidDataException exception)
         {
@@ -519,6 +882,14 @@ public sealed class CompressedModelReader : IDisposable
             throw new ArgumentException(FormattableString.Invariant($"'{tensor.Name}' has {tensor.Length} elements: from {start} on there are not {count}."), nameof(destination));
     }
 
+    private static int WholeElements(CompressedTensorInfo? tensor, int bytes, string destination = "destination")
+    {
+        int size = tensor?.ElementType.Size() ?? 1;
+        return bytes % size == 0
+            ? bytes / size
+            : throw new ArgumentException(FormattableString.Invariant($"{bytes} bytes are not a whole number of elements of {size} bytes."), nameof(destination));
+    }
+
     private static void CheckQuantized(CompressedTensorInfo tensor, bool narrow)
     {
         if (tensor.Grid is null)
@@ -544,6 +915,24 @@ public sealed class CompressedModelReader : IDisposable
         return exception;
     }
 
-    /// <summary>The content of the segment that was last decoded in part; never changed once made.</summary>
+    /// <summary>The content of the segment that was last decoded in part.</summary>
     private sealed record Recent(SegmentEntry Segment, Array Content);
+
+    /// <summary>Adds up what several threads have decoded.</summary>
+    private sealed class Report(IProgress<long>? progress)
+    {
+        private readonly Lock gate = new();
+        private long decoded;
+
+        internal void Add(long elements)
+        {
+            if (progress is null)
+                return;
+            lock (gate)
+            {
+                decoded += elements;
+                progress.Report(decoded);
+            }
+        }
+    }
 }

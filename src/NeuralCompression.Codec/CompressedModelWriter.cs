@@ -234,47 +234,27 @@ public sealed class CompressedModelWriter : IDisposable
         CheckState();
         failed = true;
         encoder.Drain();
-        TensorEntry[] entries = [.. tensors.Select(tensor => tensor.ToEntry())];
-        bool aligned = level == CompressionLevel.NoCompression;
-        byte[] index = IndexWriter.Write(entries);
-        using var head = new MemoryStream();
-        head.Write(ContainerLayout.Magic);
-        head.WriteByte(ContainerLayout.Version);
-        head.WriteByte(aligned ? ContainerLayout.AlignedFlag : (byte)0);
-        IndexWriter.VarInt(head, (ulong)index.Length);
-        head.Write(index);
-        Span<byte> checksum = stackalloc byte[ContainerLayout.ChecksumBytes];
-        System.Buffers.Binary.BinaryPrimitives.WriteUInt32LittleEndian(checksum, Crc32C.Of(head.GetBuffer().AsSpan(0, (int)head.Length)));
-        head.Write(checksum);
-        head.WriteTo(destination);
 
-        long offset = head.Length;
-        Span<byte> padding = stackalloc byte[ContainerLayout.Alignment];
-        padding.Clear();
-        foreach (TensorEntry entry in entries)
-        {
-            if (entry.PayloadLength == 0)
-                continue;
-            if (aligned)
-            {
-                long start = ContainerLayout.Align(offset);
-                destination.Write(padding[..(int)(start - offset)]);
-                offset = start;
-            }
+        // Completes at once: nothing in it waits when it may not.
+        return Finish(isAsync: false, null, CancellationToken.None).AsTask().GetAwaiter().GetResult();
+    }
 
-            foreach (SegmentEntry segment in entry.Segments)
-            {
-                spool.CopyTo(destination, segment.PayloadOffset, segment.PayloadLength);
-                offset += segment.PayloadLength;
-            }
-        }
-
-        if (file is null)
-            destination.Flush();
-        else
-            file.Publish();
-        completed = true;
-        return new CompressionReport(offset, [.. entries.Select(entry => Report(entry, entries))]);
+    /// <summary>Writes the file and, where a path was given, gives it its name, without blocking a thread while segments are coded or bytes written.</summary>
+    /// <param name="progress">Is told how many bytes of the file have been written, rising; bytes; default null, nobody.</param>
+    /// <param name="cancellationToken">Gives up: no file is left, one that stood at the path before stays whole, and the writer can only be disposed. A stream may hold a part of the file.</param>
+    /// <returns>What the file holds and what each tensor cost.</returns>
+    /// <exception cref="InvalidOperationException">The writer has completed or failed before, or a tensor is not complete.</exception>
+    /// <exception cref="ObjectDisposedException">The writer is disposed.</exception>
+    /// <exception cref="OperationCanceledException">The token was cancelled.</exception>
+    /// <exception cref="IOException">The file or stream cannot be written; a file that stood at the path before stays whole.</exception>
+    /// <remarks>The temporary file is deleted by <see cref="Dispose"/>. Source: docs/format.md, section 3.</remarks>
+    public async Task<CompressionReport> CompleteAsync(IProgress<long>? progress = null, CancellationToken cancellationToken = default)
+    {
+        CheckState();
+        failed = true;
+        cancellationToken.ThrowIfCancellationRequested();
+        await encoder.DrainAsync(cancellationToken).ConfigureAwait(false);
+        return await Finish(isAsync: true, progress, cancellationToken).ConfigureAwait(false);
     }
 
     /// <summary>Frees what the writer holds. Without <see cref="Complete"/> before it no file is left and an older one stays whole.</summary>
@@ -308,6 +288,68 @@ public sealed class CompressedModelWriter : IDisposable
     {
         if (ReferenceEquals(open, tensor))
             open = null;
+    }
+
+    private async ValueTask<CompressionReport> Finish(bool isAsync, IProgress<long>? progress, CancellationToken cancellationToken)
+    {
+        TensorEntry[] entries = [.. tensors.Select(tensor => tensor.ToEntry())];
+        bool aligned = level == CompressionLevel.NoCompression;
+        byte[] head = Head(entries, aligned);
+        await Write(head, isAsync, cancellationToken).ConfigureAwait(false);
+
+        long offset = head.Length;
+        progress?.Report(offset);
+        byte[] padding = new byte[ContainerLayout.Alignment];
+        foreach (TensorEntry entry in entries)
+        {
+            if (entry.PayloadLength == 0)
+                continue;
+            if (aligned)
+            {
+                long start = ContainerLayout.Align(offset);
+                await Write(padding.AsMemory(0, (int)(start - offset)), isAsync, cancellationToken).ConfigureAwait(false);
+                offset = start;
+            }
+
+            foreach (SegmentEntry segment in entry.Segments)
+            {
+                await spool.CopyTo(destination, segment.PayloadOffset, segment.PayloadLength, isAsync, cancellationToken).ConfigureAwait(false);
+                offset += segment.PayloadLength;
+                progress?.Report(offset);
+            }
+        }
+
+        if (isAsync)
+            await destination.FlushAsync(cancellationToken).ConfigureAwait(false);
+        else if (file is null)
+            destination.Flush();
+        cancellationToken.ThrowIfCancellationRequested();
+        file?.Publish();
+        completed = true;
+        return new CompressionReport(offset, [.. entries.Select(entry => Report(entry, entries))]);
+    }
+
+    private ValueTask Write(ReadOnlyMemory<byte> bytes, bool isAsync, CancellationToken cancellationToken)
+    {
+        if (isAsync)
+            return destination.WriteAsync(bytes, cancellationToken);
+        destination.Write(bytes.Span);
+        return default;
+    }
+
+    private static byte[] Head(TensorEntry[] entries, bool aligned)
+    {
+        byte[] index = IndexWriter.Write(entries);
+        using var head = new MemoryStream();
+        head.Write(ContainerLayout.Magic);
+        head.WriteByte(ContainerLayout.Version);
+        head.WriteByte(aligned ? ContainerLayout.AlignedFlag : (byte)0);
+        IndexWriter.VarInt(head, (ulong)index.Length);
+        head.Write(index);
+        Span<byte> checksum = stackalloc byte[ContainerLayout.ChecksumBytes];
+        System.Buffers.Binary.BinaryPrimitives.WriteUInt32LittleEndian(checksum, Crc32C.Of(head.GetBuffer().AsSpan(0, (int)head.Length)));
+        head.Write(checksum);
+        return head.ToArray();
     }
 
     private static TensorReport Report(TensorEntry entry, TensorEntry[] entries)

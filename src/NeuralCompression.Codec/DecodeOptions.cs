@@ -17,8 +17,5 @@ public sealed class DecodeOptions
     /// <summary>Is told after every segment how many elements have been decoded so far, rising; elements; default null, nobody. Called on the threads that decode, one at a time.</summary>
     public IProgress<long>? Progress { get; init; }
 
-    /// <summary>Stops the decoding between two segments; default <see cref="CancellationToken.None"/>. What the destinations hold then is undefined.</summary>
-    public CancellationToken CancellationToken { get; init; }
-
     internal int Threads => MaxDegreeOfParallelism < 0 ? Environment.ProcessorCount : MaxDegreeOfParallelism;
 }

@@ -9,7 +9,9 @@ internal sealed class FileSource(FileStream file) : PayloadSource
 
     internal override long Length => RandomAccess.GetLength(handle);
 
-    internal override int Read(long offset, Span<byte> buffer)
+    public override void Dispose() => file.Dispose();
+
+    private protected override int ReadCore(long offset, Span<byte> buffer)
     {
         int total = 0;
         while (total < buffer.Length)
@@ -23,5 +25,17 @@ internal sealed class FileSource(FileStream file) : PayloadSource
         return total;
     }
 
-    public override void Dispose() => file.Dispose();
+    private protected override async ValueTask<int> ReadCoreAsync(long offset, Memory<byte> buffer, CancellationToken cancellationToken)
+    {
+        int total = 0;
+        while (total < buffer.Length)
+        {
+            int read = await RandomAccess.ReadAsync(handle, buffer[total..], offset + total, cancellationToken).ConfigureAwait(false);
+            if (read == 0)
+                break;
+            total += read;
+        }
+
+        return total;
+    }
 }

@@ -6,7 +6,7 @@ internal sealed class ForwardSource(Stream stream, bool leaveOpen, DecodeLimits 
     /// <summary>Memory grows with the bytes that arrive, not with the bytes that were declared.</summary>
     private const int FirstPiece = 1 << 16;
 
-    private readonly Lock gate = new();
+    private readonly SemaphoreSlim gate = new(1);
     private SegmentEntry[] segments = [];
     private byte[]?[] payloads = [];
     private long position;
@@ -25,16 +25,45 @@ internal sealed class ForwardSource(Stream stream, bool leaveOpen, DecodeLimits 
         payloads = new byte[]?[segments.Length];
     }
 
-    internal override int Read(long offset, Span<byte> buffer)
+    internal override Payload? ReadPayload(SegmentEntry segment)
+    {
+        gate.Wait();
+
+        // Completes at once: nothing in it waits when it may not.
+        return ReadUpTo(segment, isAsync: false, CancellationToken.None).AsTask().GetAwaiter().GetResult();
+    }
+
+    internal override async ValueTask<Payload?> ReadPayloadAsync(SegmentEntry segment, CancellationToken cancellationToken)
+    {
+        await gate.WaitAsync(cancellationToken).ConfigureAwait(false);
+        return await ReadUpTo(segment, isAsync: true, cancellationToken).ConfigureAwait(false);
+    }
+
+    public override void Dispose()
+    {
+        // The gate has no handle to free, and a read on another thread may still hold it.
+        if (!leaveOpen)
+            stream.Dispose();
+    }
+
+    private protected override int ReadCore(long offset, Span<byte> buffer)
     {
         int read = stream.ReadAtLeast(buffer, buffer.Length, throwOnEndOfStream: false);
         position += read;
         return read;
     }
 
-    internal override Payload? ReadPayload(SegmentEntry segment)
+    private protected override async ValueTask<int> ReadCoreAsync(long offset, Memory<byte> buffer, CancellationToken cancellationToken)
     {
-        lock (gate)
+        int read = await stream.ReadAtLeastAsync(buffer, buffer.Length, throwOnEndOfStream: false, cancellationToken).ConfigureAwait(false);
+        position += read;
+        return read;
+    }
+
+    // The gate is held; it is left open again.
+    private async ValueTask<Payload?> ReadUpTo(SegmentEntry segment, bool isAsync, CancellationToken cancellationToken)
+    {
+        try
         {
             while (next <= segment.Ordinal)
             {
@@ -55,7 +84,8 @@ internal sealed class ForwardSource(Stream stream, bool leaveOpen, DecodeLimits 
                     }
 
                     reading = true;
-                    if (!SkipPadding(entry.Padding) || Grow(entry.PayloadLength) is not byte[] payload)
+                    if (!await SkipPadding(entry.Padding, isAsync, cancellationToken).ConfigureAwait(false)
+                        || await Grow(entry.PayloadLength, isAsync, cancellationToken).ConfigureAwait(false) is not byte[] payload)
                     {
                         ended = true;
                         return null;
@@ -71,32 +101,34 @@ internal sealed class ForwardSource(Stream stream, bool leaveOpen, DecodeLimits 
 
             return payloads[segment.Ordinal] is byte[] bytes ? new Payload(bytes) : null;
         }
+        finally
+        {
+            gate.Release();
+        }
     }
 
-    public override void Dispose()
-    {
-        if (!leaveOpen)
-            stream.Dispose();
-    }
+    private ValueTask<int> Next(Memory<byte> buffer, bool isAsync, CancellationToken cancellationToken) =>
+        isAsync ? ReadCoreAsync(position, buffer, cancellationToken) : new(ReadCore(position, buffer.Span));
 
-    private bool SkipPadding(int count)
+    private async ValueTask<bool> SkipPadding(int count, bool isAsync, CancellationToken cancellationToken)
     {
-        Span<byte> padding = stackalloc byte[ContainerLayout.Alignment];
-        padding = padding[..count];
-        if (Read(position, padding) != padding.Length)
+        if (count == 0)
+            return true;
+        byte[] padding = new byte[count];
+        if (await Next(padding, isAsync, cancellationToken).ConfigureAwait(false) != count)
             return false;
-        if (padding.ContainsAnyExcept((byte)0))
+        if (padding.AsSpan().ContainsAnyExcept((byte)0))
             throw Invalid.Data(ContainerError.Padding, "A padding byte is not zero.", position);
         return true;
     }
 
-    private byte[]? Grow(long length)
+    private async ValueTask<byte[]?> Grow(long length, bool isAsync, CancellationToken cancellationToken)
     {
         byte[] payload = new byte[(int)Math.Min(length, FirstPiece)];
         int filled = 0;
         while (true)
         {
-            filled += Read(position, payload.AsSpan(filled));
+            filled += await Next(payload.AsMemory(filled), isAsync, cancellationToken).ConfigureAwait(false);
             if (filled == length)
                 return payload;
             if (filled < payload.Length)

@@ -36,6 +36,33 @@ internal static class HeaderReader
         return entries;
     }
 
+    /// <summary>True while a file that begins like this can be one, and its index length goes on.</summary>
+    internal static bool MayHaveIndex(ReadOnlySpan<byte> bytes) =>
+        bytes.Length >= ContainerLayout.HeaderBytes && bytes.StartsWith(ContainerLayout.Magic) && bytes[4] == ContainerLayout.Version
+        && (bytes.Length == ContainerLayout.HeaderBytes || bytes[^1] >= 0x80);
+
+    /// <summary>Finds where index and checksum lie, without judging: only where that is certain and within the limits.</summary>
+    internal static bool TryPeekIndex(ReadOnlySpan<byte> bytes, DecodeLimits limits, out int offset, out int length)
+    {
+        offset = ContainerLayout.HeaderBytes;
+        length = 0;
+        if (bytes.Length <= offset || !bytes.StartsWith(ContainerLayout.Magic) || bytes[4] != ContainerLayout.Version)
+            return false;
+        long value = 0;
+        for (int shift = 0; offset < bytes.Length && shift < 35; shift += 7)
+        {
+            byte part = bytes[offset++];
+            value |= (long)(part & 0x7F) << shift;
+            if (part < 0x80)
+            {
+                length = (int)Math.Min(value, int.MaxValue - ContainerLayout.ChecksumBytes) + ContainerLayout.ChecksumBytes;
+                return value <= Math.Min(limits.MaxIndexBytes, Array.MaxLength - 64);
+            }
+        }
+
+        return false;
+    }
+
     private static int Fill(PayloadSource source, byte[] header, int from, int count) => source.Read(from, header.AsSpan(from, count));
 
     private static int ReadIndexLength(PayloadSource source, byte[] header, DecodeLimits limits, out int indexLength)

@@ -5,6 +5,9 @@ namespace NeuralCompression.Codec.Container;
 /// <summary>Where a reader gets bytes of the file from; offsets count from the first byte of the header.</summary>
 internal abstract class PayloadSource : IDisposable
 {
+    /// <summary>Header and index where they were read ahead.</summary>
+    private byte[] front = [];
+
     /// <summary>The length of the file, or -1 where only its end would tell.</summary>
     internal abstract long Length { get; }
 
@@ -12,11 +15,50 @@ internal abstract class PayloadSource : IDisposable
     internal virtual bool ChecksPaddingAtOnce => true;
 
     /// <summary>Reads up to as many bytes as the buffer holds; fewer at the end of the file only. Used for header and index, in order.</summary>
-    internal abstract int Read(long offset, Span<byte> buffer);
+    internal int Read(long offset, Span<byte> buffer)
+    {
+        int total = 0;
+        if (offset < front.Length)
+        {
+            total = (int)Math.Min(buffer.Length, front.Length - offset);
+            front.AsSpan((int)offset, total).CopyTo(buffer);
+        }
+
+        return total == buffer.Length ? total : total + ReadCore(offset + total, buffer[total..]);
+    }
 
     /// <summary>Tells that these bytes will be read next, so that a remote source can ask for all of them at once.</summary>
     internal virtual void Prefetch(long offset, int length)
     {
+    }
+
+    /// <summary>Reads what <see cref="HeaderReader"/> will ask for, so that it does not wait.</summary>
+    internal virtual async ValueTask FetchIndexAsync(DecodeLimits limits, CancellationToken cancellationToken)
+    {
+        byte[] bytes = new byte[ContainerLayout.HeaderBytes + ContainerLayout.MaxVarIntBytes];
+        int have = await ReadCoreAsync(0, bytes.AsMemory(0, ContainerLayout.HeaderBytes), cancellationToken).ConfigureAwait(false);
+        int read = have;
+        while (HeaderReader.MayHaveIndex(bytes.AsSpan(0, have)) && have < bytes.Length && read > 0)
+        {
+            read = await ReadCoreAsync(have, bytes.AsMemory(have, 1), cancellationToken).ConfigureAwait(false);
+            have += read;
+        }
+
+        if (HeaderReader.TryPeekIndex(bytes.AsSpan(0, have), limits, out int offset, out int length) && (Length < 0 || offset + (long)length <= Length))
+        {
+            // Memory grows with the bytes that arrive.
+            int end = offset + length;
+            while (have < end)
+            {
+                Array.Resize(ref bytes, (int)Math.Min(end, have + Math.Max(1L << 16, have)));
+                read = await ReadCoreAsync(have, bytes.AsMemory(have), cancellationToken).ConfigureAwait(false);
+                have += read;
+                if (have < bytes.Length)
+                    break;
+            }
+        }
+
+        front = bytes[..have];
     }
 
     /// <summary>Gives the payload of one segment, or nothing when the file ends inside it. Safe on many threads.</summary>
@@ -26,7 +68,7 @@ internal abstract class PayloadSource : IDisposable
         bool whole = false;
         try
         {
-            whole = Read(segment.PayloadOffset, payload.Buffer) == segment.PayloadLength;
+            whole = ReadCore(segment.PayloadOffset, payload.Buffer.Span) == segment.PayloadLength;
         }
         finally
         {
@@ -37,12 +79,30 @@ internal abstract class PayloadSource : IDisposable
         return whole ? payload : null;
     }
 
+    /// <summary>Gives the payload of one segment, or nothing when the file ends inside it. Safe on many threads.</summary>
+    internal virtual async ValueTask<Payload?> ReadPayloadAsync(SegmentEntry segment, CancellationToken cancellationToken)
+    {
+        // Not given back to the pool on failure: a read that was cancelled may still write to it.
+        var payload = new Payload((int)segment.PayloadLength);
+        int read = await ReadCoreAsync(segment.PayloadOffset, payload.Buffer, cancellationToken).ConfigureAwait(false);
+        if (read == segment.PayloadLength)
+            return payload;
+        payload.Dispose();
+        return null;
+    }
+
     /// <summary>Tells where all payloads lie, before the first is read.</summary>
     internal virtual void Announce(IReadOnlyList<TensorEntry> entries)
     {
     }
 
     public abstract void Dispose();
+
+    /// <summary>Reads from the source itself.</summary>
+    private protected abstract int ReadCore(long offset, Span<byte> buffer);
+
+    /// <summary>Reads from the source itself.</summary>
+    private protected abstract ValueTask<int> ReadCoreAsync(long offset, Memory<byte> buffer, CancellationToken cancellationToken);
 }
 
 /// <summary>The bytes of a payload, given back to the pool they came from, where they did.</summary>
@@ -63,9 +123,7 @@ internal readonly struct Payload : IDisposable
     internal ReadOnlyMemory<byte> Bytes { get; }
 
     /// <summary>The rented room, to be filled.</summary>
-    internal Span<byte> Buffer => rented.AsSpan(0, Bytes.Length);
-
-    internal Memory<byte> BufferMemory => rented.AsMemory(0, Bytes.Length);
+    internal Memory<byte> Buffer => rented.AsMemory(0, Bytes.Length);
 
     public void Dispose()
     {

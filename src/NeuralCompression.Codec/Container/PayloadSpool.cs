@@ -31,7 +31,7 @@ internal sealed class PayloadSpool(string folder) : IDisposable
     }
 
     /// <summary>Copies kept bytes to a stream.</summary>
-    internal void CopyTo(Stream destination, long offset, long count)
+    internal async ValueTask CopyTo(Stream destination, long offset, long count, bool isAsync, CancellationToken cancellationToken)
     {
         if (stream.Position != offset)
             stream.Position = offset;
@@ -42,7 +42,10 @@ internal sealed class PayloadSpool(string folder) : IDisposable
             {
                 int part = (int)Math.Min(count, buffer.Length);
                 stream.ReadExactly(buffer, 0, part);
-                destination.Write(buffer, 0, part);
+                if (isAsync)
+                    await destination.WriteAsync(buffer.AsMemory(0, part), cancellationToken).ConfigureAwait(false);
+                else
+                    destination.Write(buffer, 0, part);
                 count -= part;
             }
         }

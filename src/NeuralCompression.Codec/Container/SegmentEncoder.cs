@@ -41,6 +41,16 @@ internal sealed class SegmentEncoder(PayloadSpool spool, CompressionLevel level,
             KeepOldest();
     }
 
+    /// <summary>Waits until every payload is kept.</summary>
+    internal async ValueTask DrainAsync(CancellationToken cancellationToken)
+    {
+        while (queue.TryPeek(out var oldest))
+        {
+            await oldest.Task.WaitAsync(cancellationToken).ConfigureAwait(false);
+            KeepOldest();
+        }
+    }
+
     private Coded Elements(ReadOnlySpan<byte> elements, ElementType type)
     {
         EncodedTensor encoded = PlaneCoder.Encode(elements, type, level);
