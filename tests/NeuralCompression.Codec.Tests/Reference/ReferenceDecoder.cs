@@ -124,7 +124,7 @@ internal sealed class ReferenceDecoder
         Must(tensor.GridKind <= 4 && tensor.Type <= 9 && (tensor.GridKind == 0 || tensor.Type <= 3), "kind");
         int form = U8();
         tensor.Coding = form >> 4;
-        Must(tensor.Coding <= 1 || tensor.Coding == (tensor.GridKind == 0 ? 3 : 2), "coding");
+        Must(tensor.Coding <= 1 || (tensor.GridKind == 0 ? tensor.Coding == 3 : tensor.Coding is 2 or 4), "coding");
         tensor.Shape = new long[form & 15];
         long product = 1;
         for (int i = 0; i < tensor.Shape.Length; i++)
@@ -202,6 +202,10 @@ internal sealed class ReferenceDecoder
             bool narrow = tensor.Min >= -128 && tensor.Max <= 127;
             for (int i = 0; i < tensor.Count; i++)
                 tensor.Symbols[i] = narrow ? (sbyte)U8() : (short)(U8() | (U8() << 8));
+        }
+        else if (tensor.Coding == 4)
+        {
+            (tensor.Symbols, at) = ReferenceContextMixing.Decode(file, at, end, tensor.Shape, tensor.Count, tensor.Min, tensor.Max);
         }
         else if (tensor.Max - tensor.Min < 256)
         {
