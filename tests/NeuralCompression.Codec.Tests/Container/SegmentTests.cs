@@ -163,7 +163,7 @@ public sealed class SegmentTests
         using var reader = Samples.Open(Samples.Write("segments"));
         Assert.Equal((0, 1), (reader["zeros"].StoredBytes, reader["zeros"].SegmentCount));
         Assert.Equal((4, 1), (reader["ones"].StoredBytes, reader["ones"].SegmentCount));
-        Assert.Equal("constant+static-rans", reader["rows"].Coding);
+        Assert.Equal("constant+static-rans+context-mixing", reader["rows"].Coding);
         Assert.All(reader["rows"].Entry.Segments.Skip(1).Take(2), segment => Assert.Equal(0, segment.PayloadLength));
         var values = new float[7];
         reader.Decode(reader["ones"], 490, values);

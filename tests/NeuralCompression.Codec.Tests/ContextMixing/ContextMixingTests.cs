@@ -1,26 +1,188 @@
+using System.IO.Compression;
+using CsCheck;
+using NeuralCompression.Codec.Tests.Reference;
 using NeuralCompression.Codec.WeightCoding.ContextMixing;
+using System.Runtime.Intrinsics;
 
 namespace NeuralCompression.Codec.Tests.ContextMixing;
 
 public sealed class ContextMixingTests
 {
+    /// <summary>Times <c>NCM_MUTATIONS</c>, a run by hand: that many mutations instead of a few thousand.</summary>
+    private static readonly int Mutations = int.TryParse(Environment.GetEnvironmentVariable("NCM_MUTATIONS"), out int count) ? count : 3000;
+
+    private static readonly Gen<(int[] Symbols, long[] Shape)> Tensors =
+        from rows in Gen.Int[1, 40]
+        from columns in Gen.Int[1, 60]
+        from kernel in Gen.Int[1, 9]
+        from low in Gen.OneOfConst(-32_768, -300, -128, -7, -1, 0, 3)
+        from width in Gen.OneOfConst(1, 2, 15, 255, 35_000)
+        from zeros in Gen.OneOfConst(0, 50, 95, 100)
+        from symbols in Gen.Select(Gen.Int[0, 99], Gen.Int[low, Math.Min(low + width, 32_767)], (dice, symbol) => dice < zeros && low <= 0 ? 0 : symbol).Array[rows * columns * kernel]
+        select (symbols, kernel > 1 ? new long[] { rows, columns, kernel } : columns > 1 ? [rows, columns] : [rows]);
+
+    [Fact]
+    public void EncodeThenDecode_AnyTensor_GivesTheSameSymbols() => Tensors.Sample(
+        tensor =>
+        {
+            short[] symbols = Array.ConvertAll(tensor.Symbols, symbol => (short)symbol);
+            (int min, int max) = (symbols.Min(), symbols.Max());
+            if (min == max)
+                return;
+            byte[] payload = ContextMixingCoder.Encode<short>(symbols, tensor.Shape, min, max);
+            Assert.Equal(symbols, Decode<short>(payload, tensor.Shape, min, max, symbols.Length));
+            Assert.Equal(payload, ContextMixingCoder.Encode<short>(symbols, tensor.Shape, min, max));
+            (int[] reference, int end) = ReferenceContextMixing.Decode(payload, 0, payload.Length, tensor.Shape, symbols.Length, min, max);
+            Assert.Equal(payload.Length, end);
+            Assert.Equal(tensor.Symbols, reference);
+
+            if (min < sbyte.MinValue || max > sbyte.MaxValue)
+                return;
+            sbyte[] narrow = Array.ConvertAll(symbols, symbol => (sbyte)symbol);
+            Assert.Equal(payload, ContextMixingCoder.Encode<sbyte>(narrow, tensor.Shape, min, max));
+            Assert.Equal(narrow, Decode<sbyte>(payload, tensor.Shape, min, max, narrow.Length));
+        },
+        iter: 150);
+
     [Theory]
-    [InlineData(1, 1, 0.5, 3)]
-    [InlineData(1, 500, 0.1, 1)]
-    [InlineData(300, 1, 0.9, 100)]
-    [InlineData(40, 90, 0.3, 20)]
-    [InlineData(7, 20_000, 0.05, 1)]
-    public void EncodeThenDecode_AnyShape_GivesTheSameSymbols(int rows, int columns, double density, int largest)
+    [InlineData(1)]
+    [InlineData(5000)]
+    [InlineData(600_000)]
+    public void EncodeThenDecode_OneAxis_GivesTheSameSymbols(int length)
     {
-        var random = new Random(rows + columns);
-        var symbols = new sbyte[rows * columns];
-        foreach (ref sbyte symbol in symbols.AsSpan())
-            symbol = (sbyte)(random.NextDouble() < density ? random.Next(-largest, largest + 1) : 0);
-
-        byte[] payload = ContextMixingCoder.Encode<sbyte>(symbols, [rows, columns], -largest, largest);
-        var decoded = new sbyte[symbols.Length];
-        ContextMixingCoder.Decode<sbyte>(payload, [rows, columns], -largest, largest, decoded);
-
-        Assert.Equal(symbols, decoded);
+        sbyte[] symbols = Samples.Sparse(length, 1, 200);
+        symbols[0] = 1;
+        byte[] payload = ContextMixingCoder.Encode<sbyte>(symbols, [length], -7, 7);
+        Assert.Equal(symbols, Decode<sbyte>(payload, [length], -7, 7, length));
     }
+
+    [Fact]
+    public void EncodeThenDecode_RowsLongerThanABlock_GivesTheSameSymbols()
+    {
+        sbyte[] symbols = Samples.Sparse(3 * 300_000, 2, 250);
+        long[] shape = [3, 100_000, 3];
+        byte[] payload = ContextMixingCoder.Encode<sbyte>(symbols, shape, -7, 7);
+        Assert.Equal(symbols, Decode<sbyte>(payload, shape, -7, 7, symbols.Length));
+    }
+
+    [Fact]
+    public void Encode_SameSymbols_GivesTheRecordedBytes()
+    {
+        // Guards the format: these bytes come from the model of format version 1 and never change.
+        sbyte[] symbols = Samples.Sparse(40 * 54, 3, 180);
+        byte[] payload = ContextMixingCoder.Encode<sbyte>(symbols, [40, 6, 3, 3], -7, 7);
+        Assert.Equal(RecordedHash, Convert.ToHexString(System.Security.Cryptography.SHA256.HashData(payload))[..16]);
+    }
+
+    [Fact]
+    public void Encode_StructuredTensors_IsFarBelowTheStaticCoder()
+    {
+        // Scales by row and column, a third of the rows dead, and an image row of 28.
+        var random = new XorShift(4);
+        var symbols = new sbyte[100 * 784];
+        for (int i = 0; i < symbols.Length; i++)
+        {
+            int row = i / 784;
+            int x = i % 784 % 28;
+            int y = i % 784 / 28;
+            bool alive = row % 3 != 0 && x is > 4 and < 23 && y is > 4 and < 23 && ((x / 4) + (y / 4) + row) % 3 == 0;
+            symbols[i] = alive && random.Next(3) == 0 ? (sbyte)(random.Next(2) == 0 ? 1 : -1) : (sbyte)0;
+        }
+
+        byte[] smallest = Write(symbols, [100, 784], CompressionLevel.SmallestSize);
+        byte[] fastest = Write(symbols, [100, 784], CompressionLevel.Fastest);
+        Assert.InRange(smallest.Length, 1, fastest.Length * 7 / 10);
+    }
+
+    [Theory]
+    [InlineData(0)]
+    [InlineData(128)]
+    [InlineData(240)]
+    public void Encode_IndependentSymbols_CostsLittleMoreThanTheirEntropy(int zerosOf256)
+    {
+        sbyte[] symbols = Samples.Sparse(200_000, 5, zerosOf256);
+        double entropy = symbols.GroupBy(symbol => symbol).Sum(group => -group.Count() * Math.Log2(group.Count() / (double)symbols.Length)) / 8;
+        byte[] payload = ContextMixingCoder.Encode<sbyte>(symbols, [400, 500], -7, 7);
+        Assert.InRange(payload.Length, entropy * 0.99, entropy * 1.01 + 40);
+    }
+
+    [Fact]
+    public void Decode_MutatedPayloads_GivesSymbolsInRangeOrInvalidData()
+    {
+        var random = new XorShift(6);
+        (byte[] Payload, long[] Shape, int Min, int Max, int Length)[] victims = [.. Victims()];
+        for (int i = 0; i < Mutations; i++)
+        {
+            (byte[] valid, long[] shape, int min, int max, int length) = victims[i % victims.Length];
+            byte[] payload = [.. valid];
+            for (int change = random.Next(3); change >= 0; change--)
+                payload[random.Next(random.Next(4) == 0 ? Math.Min(4, payload.Length) : payload.Length)] = (byte)random.Next(256);
+            if (random.Next(4) == 0)
+                payload = payload[..random.Next(payload.Length)];
+            try
+            {
+                foreach (short symbol in Decode<short>(payload, shape, min, max, length))
+                    Assert.InRange(symbol, min, max);
+            }
+            catch (InvalidDataException)
+            {
+            }
+        }
+    }
+
+    [Fact]
+    public void Kernel_AnyNumbers_VectorsEqualScalar() => Gen.Select(Gen.Int.Array[8], Gen.Int.Array[8], Gen.Int[-3071, 3071].Array[8], Gen.Int[-65_535, 65_535], Gen.Int[8, 60]).Sample(
+        (rowA, rowB, logOdds, error, rate) =>
+        {
+            Vector256<int> inputs = Vector256.Create(logOdds);
+            Assert.Equal(MixingKernel.MixScalar(logOdds, rowA, rowB), MixingKernel.Mix(inputs, ref rowA[0], ref rowB[0]));
+            int[] vectorA = [.. rowA];
+            int[] vectorB = [.. rowB];
+            MixingKernel.Learn(inputs, ref vectorA[0], ref vectorB[0], error, rate);
+            MixingKernel.LearnScalar(logOdds, rowA, rowB, error, rate);
+            Assert.Equal(rowA, vectorA);
+            Assert.Equal(rowB, vectorB);
+        });
+
+    [Fact]
+    public void Tables_StretchAndSquash_AreInverse()
+    {
+        for (int i = 0; i < 4096; i++)
+        {
+            int logOdds = Logistic.Tables[Logistic.Stretch + i];
+            double exact = Math.Log((i + 0.5) / (4095.5 - i)) * 256;
+            Assert.InRange(logOdds - exact, -1.01, 1.01);
+            Assert.InRange(Logistic.Probability(logOdds) - (65_536 / (1 + Math.Exp(-logOdds / 256.0))), -0.51, 0.51);
+        }
+    }
+
+    private static T[] Decode<T>(byte[] payload, long[] shape, int min, int max, int length)
+        where T : struct, System.Numerics.IBinaryInteger<T>
+    {
+        var symbols = new T[length];
+        ContextMixingCoder.Decode<T>(payload, shape, min, max, symbols);
+        return symbols;
+    }
+
+    private static byte[] Write(sbyte[] symbols, long[] shape, CompressionLevel level) =>
+        Samples.Write(writer => writer.Add("w", QuantizedTensor.FromSymbols(symbols, shape, QuantizationGrid.Uniform(0.5))), level);
+
+    private static IEnumerable<(byte[] Payload, long[] Shape, int Min, int Max, int Length)> Victims()
+    {
+        sbyte[] sparse = Samples.Sparse(20 * 30, 7, 230);
+        sparse.AsSpan(60, 90).Clear();
+        yield return (ContextMixingCoder.Encode<sbyte>(sparse, [20, 30], -7, 7), [20, 30], -7, 7, sparse.Length);
+        sbyte[] dense = Samples.Sparse(8 * 45, 8, 20);
+        yield return (ContextMixingCoder.Encode<sbyte>(dense, [8, 5, 3, 3], -7, 7), [8, 5, 3, 3], -7, 7, dense.Length);
+        var random = new XorShift(9);
+        var wide = new short[300];
+        foreach (ref short symbol in wide.AsSpan())
+            symbol = (short)(random.Next(40_000) - 10_000);
+        yield return (ContextMixingCoder.Encode<short>(wide, [300], -10_000, 30_000), [300], -10_000, 30_000, wide.Length);
+        foreach (ref short symbol in wide.AsSpan())
+            symbol = (short)(5 + random.Next(16));
+        yield return (ContextMixingCoder.Encode<short>(wide, [300], 5, 20), [300], 5, 20, wide.Length);
+    }
+
+    private const string RecordedHash = "E88C256C7FB7B292";
 }

@@ -22,6 +22,7 @@ internal sealed class ReferenceDecoder
         internal int Type;
         internal int GridKind;
         internal int Coding;
+        internal int SegmentLength;
         internal long[] Shape = [];
         internal int Count;
 
@@ -154,6 +155,7 @@ internal sealed class ReferenceDecoder
         tensor.Count = (int)product;
         if (tensor.GridKind != 0)
             Grid(tensor);
+        tensor.SegmentLength = tensor.Count;
         if (!cut)
         {
             Segment(tensor);
@@ -169,6 +171,7 @@ internal sealed class ReferenceDecoder
             Tensor segment = tensor.Copy();
             segment.Start = start;
             segment.Count = Math.Min(length, tensor.Count - start);
+            segment.SegmentLength = length;
             segment.Coding = U8();
             Segment(segment);
             tensor.Segments.Add(segment);
@@ -180,7 +183,7 @@ internal sealed class ReferenceDecoder
     // Sections 4.5 and 4.7.
     private void Segment(Tensor tensor)
     {
-        Must(tensor.Coding <= 1 || tensor.Coding == (tensor.GridKind == 0 ? 3 : 2), "coding");
+        Must(tensor.Coding <= 1 || (tensor.GridKind == 0 ? tensor.Coding == 3 : tensor.Coding is 2 or 4), "coding");
         if (tensor.GridKind != 0)
         {
             tensor.Min = ZigZag();
@@ -254,6 +257,10 @@ internal sealed class ReferenceDecoder
             for (int i = 0; i < tensor.Count; i++)
                 tensor.Symbols[i] = narrow ? (sbyte)U8() : (short)(U8() | (U8() << 8));
         }
+        else if (tensor.Coding == 4)
+        {
+            (tensor.Symbols, at) = ReferenceContextMixing.Decode(file, at, end, SegmentShape(tensor), tensor.Count, tensor.Min, tensor.Max);
+        }
         else if (tensor.Max - tensor.Min < 256)
         {
             int[] tokens = Rans(tensor.Count, tensor.Max - tensor.Min + 1);
@@ -268,6 +275,21 @@ internal sealed class ReferenceDecoder
         foreach (int symbol in tensor.Symbols)
             Must(symbol >= tensor.Min && symbol <= tensor.Max, "symbol");
         Values(tensor);
+    }
+
+    // Section 5.6: the last axes whose elements divide a segment, and how many of those there are.
+    private static long[] SegmentShape(Tensor tensor)
+    {
+        long all = 1;
+        foreach (long axis in tensor.Shape)
+            all *= axis;
+        if (tensor.SegmentLength == all)
+            return tensor.Shape;
+        long unit = 1;
+        int first = tensor.Shape.Length;
+        while (first > 1 && tensor.SegmentLength % (unit * tensor.Shape[first - 1]) == 0)
+            unit *= tensor.Shape[--first];
+        return [tensor.Count / unit, .. tensor.Shape[first..]];
     }
 
     // Section 5.4.

@@ -64,13 +64,13 @@ internal static class ContextMixingCoder
             Invalid.Throw(ContainerError.EntropyStream, "The entropy-coded data goes on after the last symbol.");
     }
 
-    /// <summary>Weights of a row: all axes but the first; where that is too long, as many of the last axes as are not.</summary>
+    /// <summary>Weights of a row: all axes but the first; where that is too long, as many of the last axes as are not. What is left at the end is a shorter row.</summary>
     internal static int RowLength(ReadOnlySpan<long> shape, int length)
     {
         long columns = 1;
         for (int axis = shape.Length - 1; axis > 0 && columns * shape[axis] <= MaxColumns; axis--)
             columns *= shape[axis];
-        return shape.Length < 2 || (columns == 1 && length > shape[0]) ? Math.Min(length, DefaultColumns) : (int)columns;
+        return columns == 1 ? Math.Min(length, DefaultColumns) : (int)columns;
     }
 
     private static int BlockLength(int columns) => Math.Max(BlockWeights / columns, 1) * columns;
