@@ -29,14 +29,14 @@ public sealed class CompressedModelWriter : IDisposable
     private bool disposed;
     private bool failed;
 
-    private CompressedModelWriter(Stream destination, AtomicFile? file, bool leaveOpen, CompressedModelWriterOptions options)
+    private CompressedModelWriter(Stream destination, AtomicFile? file, bool leaveOpen, CompressedModelWriterOptions options, string? spoolFolder = null)
     {
         this.destination = destination;
         this.file = file;
         this.leaveOpen = leaveOpen;
         level = options.Level;
         segmentBytes = options.SegmentBytes;
-        spool = new PayloadSpool(file?.Folder ?? Path.GetTempPath());
+        spool = new PayloadSpool(file?.Folder ?? spoolFolder ?? Path.GetTempPath());
         encoder = new SegmentEncoder(spool, level, options.MaxDegreeOfParallelism < 0 ? Environment.ProcessorCount : options.MaxDegreeOfParallelism);
     }
 
@@ -268,6 +268,16 @@ public sealed class CompressedModelWriter : IDisposable
             file.Dispose();
         else if (!leaveOpen)
             destination.Dispose();
+    }
+
+    /// <summary>A writer on a stream of our own, keeping payloads in a folder of our choice.</summary>
+    internal static CompressedModelWriter Create(Stream stream, CompressedModelWriterOptions options, string spoolFolder) => new(stream, null, leaveOpen: false, options, spoolFolder);
+
+    /// <summary>Bytes of all payloads so far; waits for those that are being coded.</summary>
+    internal long KeptBytes()
+    {
+        encoder.Drain();
+        return spool.Length;
     }
 
     /// <summary>What follows must not fail half way, or the file can never be whole.</summary>

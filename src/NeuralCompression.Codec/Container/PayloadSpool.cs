@@ -11,6 +11,9 @@ internal sealed class PayloadSpool(string folder) : IDisposable
     private Stream stream = new MemoryStream();
     private bool onDisk;
 
+    /// <summary>Bytes kept so far.</summary>
+    internal long Length => stream.Length;
+
     /// <summary>Keeps a payload and tells where it starts.</summary>
     internal long Write(ReadOnlySpan<byte> payload)
     {

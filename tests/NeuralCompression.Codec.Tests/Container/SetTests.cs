@@ -1,0 +1,172 @@
+using System.Security.Cryptography;
+
+namespace NeuralCompression.Codec.Tests.Container;
+
+/// <summary>Models in several files with a manifest.</summary>
+public sealed class SetTests : IDisposable
+{
+    private readonly DirectoryInfo folder = Directory.CreateTempSubdirectory("ncm");
+
+    private string Manifest => Path.Combine(folder.FullName, "model.ncms");
+
+    public void Dispose() => folder.Delete(recursive: true);
+
+    [Fact]
+    public void Write_ThenOpen_GivesEveryTensorOfEveryShard()
+    {
+        IReadOnlyList<CompressionReport> reports = Save(1);
+        using var set = CompressedModelSet.Open(Manifest);
+        Assert.Equal(4, set.Shards.Count);
+        Assert.Equal(["a", "b", "c", "d", "tied"], set.Tensors.Select(tensor => tensor.Name).Order(StringComparer.Ordinal));
+        Assert.Equal("a", set["tied"].AliasOf);
+        Assert.Same(set.ReaderOf(set["a"]), set.ReaderOf(set["tied"]));
+        var values = new float[4];
+        foreach ((string name, float first) in new[] { ("a", 1f), ("b", 5f), ("c", 9f), ("tied", 1f) })
+        {
+            set.ReaderOf(set[name]).Decode(set[name], values);
+            Assert.Equal(first, values[0]);
+        }
+
+        foreach ((CompressedModelShard shard, CompressionReport report) in set.Shards.Zip(reports))
+        {
+            byte[] file = File.ReadAllBytes(Path.Combine(folder.FullName, shard.FileName));
+            Assert.Equal((file.Length, report.TotalBytes), (shard.Length, shard.Length));
+            Assert.Equal(Convert.ToHexStringLower(SHA256.HashData(file)), shard.Sha256);
+        }
+
+        set.Verify();
+        Assert.Equal(5, Directory.GetFiles(folder.FullName).Length);
+        Assert.False(set.TryGet("x", out _));
+        Assert.Throws<KeyNotFoundException>(() => set["x"]);
+        using var other = Samples.Open(Samples.Write("lenet-like"));
+        Assert.Throws<ArgumentException>(() => set.ReaderOf(other.Tensors[0]));
+    }
+
+    [Fact]
+    public void Complete_OverAnOldSet_ReplacesItAndDisposeWithoutItDoesNot()
+    {
+        Save(1);
+        string[] before = Directory.GetFiles(folder.FullName);
+        string text = File.ReadAllText(Manifest);
+        using (var writer = CompressedModelSetWriter.Create(Manifest))
+            writer.Add("x", [1], [1f]);
+        Assert.Equal(before.Order(StringComparer.Ordinal), Directory.GetFiles(folder.FullName).Order(StringComparer.Ordinal));
+        using (var old = CompressedModelSet.Open(Manifest))
+        {
+            Save(2, all: 1 << 20);
+            old.ReaderOf(old["b"]).Decode(old["b"], new float[4]);
+        }
+
+        using var set = CompressedModelSet.Open(Manifest);
+        Assert.Single(set.Shards);
+        Assert.Equal(2, Directory.GetFiles(folder.FullName).Length);
+        set.Verify();
+        Assert.NotEqual(text, File.ReadAllText(Manifest));
+    }
+
+    [Fact]
+    public void Write_SameTensors_GivesTheSameFiles()
+    {
+        Save(1);
+        var first = Directory.GetFiles(folder.FullName).ToDictionary(path => path, File.ReadAllBytes);
+        Save(1);
+        var second = Directory.GetFiles(folder.FullName).ToDictionary(path => path, File.ReadAllBytes);
+        Assert.Equal(first.Keys.Order(StringComparer.Ordinal), second.Keys.Order(StringComparer.Ordinal));
+        Assert.All(first, pair => Assert.Equal(pair.Value, second[pair.Key]));
+    }
+
+    [Fact]
+    public void Open_DamagedShards_AreRefused()
+    {
+        Save(1);
+        string shard;
+        using (var set = CompressedModelSet.Open(Manifest))
+            shard = Path.Combine(folder.FullName, set.Shards[1].FileName);
+        byte[] file = File.ReadAllBytes(shard);
+        File.WriteAllBytes(shard, file[..^1]);
+        AssertRefused(ContainerError.Truncated, () => CompressedModelSet.Open(Manifest));
+        File.WriteAllBytes(shard, [.. file, 0]);
+        AssertRefused(ContainerError.TrailingBytes, () => CompressedModelSet.Open(Manifest));
+        File.WriteAllBytes(shard, [.. file[..^1], (byte)(file[^1] ^ 1)]);
+        using (var set = CompressedModelSet.Open(Manifest))
+            AssertRefused(ContainerError.PayloadChecksum, () => set.Verify());
+        File.Delete(shard);
+        Assert.Throws<FileNotFoundException>(() => CompressedModelSet.Open(Manifest));
+    }
+
+    [Theory]
+    [InlineData("", ContainerError.NotAContainer)]
+    [InlineData("[]", ContainerError.NotAContainer)]
+    [InlineData("{\"format\":\"other\",\"version\":1,\"shards\":[]}", ContainerError.NotAContainer)]
+    [InlineData("{\"format\":\"ncm-set\",\"version\":0,\"shards\":[]}", ContainerError.NotAContainer)]
+    [InlineData("{\"format\":\"ncm-set\",\"version\":1.5,\"shards\":[]}", ContainerError.NotAContainer)]
+    [InlineData("{\"format\":\"ncm-set\",\"version\":1,\"version\":1,\"shards\":[]}", ContainerError.NotAContainer)]
+    [InlineData("{\"format\":\"ncm-set\",\"version\":1,\"shards\":[{\"file\":\"a.ncm\",\"length\":-1,\"sha256\":\"D\"}]}", ContainerError.NotAContainer)]
+    [InlineData("{\"format\":\"ncm-set\",\"version\":1,\"shards\":[{\"file\":\"a.ncm\",\"length\":1,\"sha256\":\"00\"}]}", ContainerError.NotAContainer)]
+    [InlineData("{\"format\":\"ncm-set\",\"version\":1,\"shards\":[{\"file\":\"../a.ncm\",\"length\":1,\"sha256\":\"D\"}]}", ContainerError.Name)]
+    [InlineData("{\"format\":\"ncm-set\",\"version\":1,\"shards\":[{\"file\":\"\",\"length\":1,\"sha256\":\"D\"}]}", ContainerError.Name)]
+    [InlineData("{\"format\":\"ncm-set\",\"version\":1,\"shards\":[{\"file\":\"C:a\",\"length\":1,\"sha256\":\"D\"}]}", ContainerError.Name)]
+    [InlineData("{\"format\":\"ncm-set\",\"version\":1,\"shards\":[{\"file\":\"a\",\"length\":1,\"sha256\":\"D\"},{\"file\":\"A\",\"length\":1,\"sha256\":\"D\"}]}", ContainerError.DuplicateName)]
+    public void Open_HostileManifest_IsRefused(string text, ContainerError error)
+    {
+        File.WriteAllText(Manifest, text.Replace("\"D\"", "\"" + new string('0', 64) + "\"", StringComparison.Ordinal));
+        AssertRefused(error, () => CompressedModelSet.Open(Manifest));
+    }
+
+    [Fact]
+    public void Open_NewerManifestOrOverLimits_IsRefused()
+    {
+        File.WriteAllText(Manifest, "{\"format\":\"ncm-set\",\"version\":2}");
+        Assert.Throws<NotSupportedException>(() => CompressedModelSet.Open(Manifest));
+        Save(1);
+        AssertRefused(ContainerError.LimitExceeded, () => CompressedModelSet.Open(Manifest, new DecodeLimits { MaxTensors = 4 }));
+        AssertRefused(ContainerError.LimitExceeded, () => CompressedModelSet.Open(Manifest, new DecodeLimits { MaxDecodedBytes = 60 }));
+        AssertRefused(ContainerError.LimitExceeded, () => CompressedModelSet.Open(Manifest, new DecodeLimits { MaxIndexBytes = 100 }));
+    }
+
+    [Fact]
+    public void Open_TwoShardsWithOneTensorName_IsRefused()
+    {
+        byte[] file = Samples.Write("lenet-like");
+        string digest = Convert.ToHexStringLower(SHA256.HashData(file));
+        File.WriteAllBytes(Path.Combine(folder.FullName, "a"), file);
+        File.WriteAllBytes(Path.Combine(folder.FullName, "b"), file);
+        File.WriteAllText(Manifest, $$"""{"format":"ncm-set","version":1,"shards":[{"file":"a","length":{{file.Length}},"sha256":"{{digest}}"},{"file":"b","length":{{file.Length}},"sha256":"{{digest}}"}]}""");
+        AssertRefused(ContainerError.DuplicateName, () => CompressedModelSet.Open(Manifest));
+    }
+
+    [Fact]
+    public void Writer_Misuse_IsRefused()
+    {
+        using var writer = CompressedModelSetWriter.Create(Manifest, 1);
+        writer.Add("a", [1], [1f]);
+        Assert.Throws<ArgumentException>(() => writer.Add("a", [1], [1f]));
+        Assert.Throws<ArgumentException>(() => writer.AddAlias("b", "missing"));
+        Assert.Throws<ArgumentException>(() => writer.AddAlias("a", "a"));
+        writer.Complete();
+        Assert.Throws<InvalidOperationException>(() => writer.Complete());
+        Assert.Throws<ArgumentOutOfRangeException>(() => CompressedModelSetWriter.Create(Manifest, 0));
+        Assert.Throws<DirectoryNotFoundException>(() => CompressedModelSetWriter.Create(Path.Combine(folder.FullName, "missing", "m.ncms")));
+    }
+
+    private static void AssertRefused(ContainerError error, Action action) =>
+        Assert.Equal(error, Assert.Throws<InvalidDataException>(action).Data["NeuralCompression.Error"]);
+
+    private IReadOnlyList<CompressionReport> Save(int seed, long all = 1)
+    {
+        using var writer = CompressedModelSetWriter.Create(Manifest, all);
+        writer.Add("a", [4], [seed, 2, 3, 4]);
+        writer.Add("b", ElementType.Float32, [4], [.. new float[] { 5, 6, 7, 8 }.SelectMany(BitConverter.GetBytes)]);
+        using (CompressedTensorWriter tensor = writer.BeginTensor("c", ElementType.Float32, [4]))
+        {
+            tensor.Write([9f, 1f]);
+            tensor.Write([2f, 3f]);
+            tensor.Complete();
+        }
+
+        writer.AddAlias("tied", "a");
+        if (all == 1)
+            writer.Add("d", QuantizedTensor.FromSymbols(new sbyte[3], [3], QuantizationGrid.Uniform(1)));
+        return writer.Complete();
+    }
+}
