@@ -4,7 +4,9 @@ using System.Diagnostics.CodeAnalysis;
 using System.Numerics;
 using System.Runtime.InteropServices;
 using NeuralCompression.Codec.Container;
+using NeuralCompression.Codec.EntropyCoding;
 using NeuralCompression.Codec.WeightCoding;
+using NeuralCompression.Codec.WeightCoding.Grouping;
 
 namespace NeuralCompression.Codec;
 
@@ -231,16 +233,51 @@ public sealed class CompressedModelReader : IDisposable
         where TSymbol : struct, IBinaryInteger<TSymbol>
         where TValue : struct, IBinaryFloatingPointIeee754<TValue>
     {
+        if (SymbolReader.Reads(entry.Coding, entry.MinSymbol, entry.MaxSymbol))
+        {
+            DecodeBlocks(entry, payload, values, static (symbols, start, entry, values) =>
+                Dequantizer.Run(symbols, start, entry.Shape, entry.Grid!, entry.ElementType, values.Slice(start, symbols.Length)));
+            return;
+        }
+
         TSymbol[] symbols = ArrayPool<TSymbol>.Shared.Rent(values.Length);
         try
         {
             Span<TSymbol> used = symbols.AsSpan(0, values.Length);
             SymbolCoder.Decode(entry.Coding, payload, entry.MinSymbol, entry.MaxSymbol, used);
-            Dequantizer.Run<TSymbol, TValue>(used, entry.Shape, entry.Grid!, entry.ElementType, values);
+            Dequantizer.Run<TSymbol, TValue>(used, 0, entry.Shape, entry.Grid!, entry.ElementType, values);
         }
         finally
         {
             ArrayPool<TSymbol>.Shared.Return(symbols);
+        }
+    }
+
+    private delegate void BlockAction<T>(ReadOnlySpan<sbyte> symbols, int start, TensorEntry entry, Span<T> destination);
+
+    // Block by block, so that what is made of the symbols finds them in the cache.
+    private static void DecodeBlocks<T>(TensorEntry entry, byte[] payload, Span<T> destination, BlockAction<T> action)
+    {
+        int length = (int)entry.Length;
+        Span<uint> states = stackalloc uint[RansReader.MaxLanes];
+        Span<byte> tokens = stackalloc byte[GroupReader.TokenBlock];
+        sbyte[] block = ArrayPool<sbyte>.Shared.Rent(SymbolReader.BlockLength);
+        var reader = new SymbolReader(entry.Coding, payload, length, entry.MinSymbol, entry.MaxSymbol, states, tokens);
+        try
+        {
+            for (int start = 0; start < length; start += SymbolReader.BlockLength)
+            {
+                Span<sbyte> symbols = block.AsSpan(0, Math.Min(SymbolReader.BlockLength, length - start));
+                reader.Read(symbols);
+                action(symbols, start, entry, destination);
+            }
+
+            reader.Finish();
+        }
+        finally
+        {
+            reader.Dispose();
+            ArrayPool<sbyte>.Shared.Return(block);
         }
     }
 
@@ -253,6 +290,19 @@ public sealed class CompressedModelReader : IDisposable
             Dequantize<TSymbol, double>(entry, payload, values);
             if (!BitConverter.IsLittleEndian)
                 BinaryPrimitives.ReverseEndianness(MemoryMarshal.Cast<double, long>(values), MemoryMarshal.Cast<double, long>(values));
+            return;
+        }
+
+        if (entry.ElementType == ElementType.Float32 && BitConverter.IsLittleEndian)
+        {
+            Dequantize<TSymbol, float>(entry, payload, MemoryMarshal.Cast<byte, float>(bytes));
+            return;
+        }
+
+        if (entry.ElementType != ElementType.Float32 && SymbolReader.Reads(entry.Coding, entry.MinSymbol, entry.MaxSymbol))
+        {
+            DecodeBlocks(entry, payload, bytes, static (symbols, start, entry, bytes) =>
+                Dequantizer.RunHalves(symbols, start, entry.Shape, entry.Grid!, entry.ElementType, bytes.Slice(start * sizeof(ushort), symbols.Length * sizeof(ushort))));
             return;
         }
 

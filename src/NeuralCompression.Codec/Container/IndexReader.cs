@@ -75,7 +75,7 @@ internal ref struct IndexReader(ReadOnlySpan<byte> index, long fileOffset, Decod
         int second = Byte();
         int rank = second & 15;
         var coding = (Coding)(second >> 4);
-        if ((int)coding >= CodingNames.Count || coding == (gridKind == ContainerLayout.GridNone ? Coding.StaticRans : Coding.BytePlanes))
+        if (!coding.IsAllowed(gridKind != ContainerLayout.GridNone))
             throw Error(ContainerError.Coding, FormattableString.Invariant($"Coding {(int)coding} is unknown or not allowed for this tensor."));
 
         long[] shape = Shape(rank);

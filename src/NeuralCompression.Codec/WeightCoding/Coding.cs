@@ -14,4 +14,9 @@ internal enum Coding : byte
 
     /// <summary>Elements cut into byte planes, each coded on its own.</summary>
     BytePlanes = 3,
+
+    // 4 is kept for context mixing.
+
+    /// <summary>Symbols in groups of 2, 4 or 8, each a token of a static table.</summary>
+    GroupedRans = 5,
 }

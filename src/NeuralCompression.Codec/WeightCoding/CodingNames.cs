@@ -2,14 +2,21 @@ namespace NeuralCompression.Codec.WeightCoding;
 
 internal static class CodingNames
 {
-    /// <summary>How many codings format version 1 knows.</summary>
-    internal const int Count = 4;
+    /// <summary>True for a coding of format version 1 that a tensor with, or without, a grid may have.</summary>
+    internal static bool IsAllowed(this Coding coding, bool hasGrid) => coding switch
+    {
+        Coding.Raw or Coding.Constant => true,
+        Coding.StaticRans or Coding.GroupedRans => hasGrid,
+        Coding.BytePlanes => !hasGrid,
+        _ => false,
+    };
 
     internal static string Name(this Coding coding) => coding switch
     {
         Coding.Raw => "raw",
         Coding.Constant => "constant",
         Coding.StaticRans => "static-rans",
+        Coding.GroupedRans => "grouped-rans",
         _ => "byte-planes",
     };
 }
