@@ -123,9 +123,9 @@ public sealed class QuantizedTensor
     {
         Require(destination.Length);
         if (isNarrow)
-            Dequantizer.Run(narrow.Span, shape, Grid, ElementType, destination);
+            Dequantizer.Run(narrow.Span, 0, shape, Grid, ElementType, destination);
         else
-            Dequantizer.Run(wide.Span, shape, Grid, ElementType, destination);
+            Dequantizer.Run(wide.Span, 0, shape, Grid, ElementType, destination);
     }
 
     /// <summary>Computes the values exactly as a reader of the file would.</summary>
@@ -136,9 +136,9 @@ public sealed class QuantizedTensor
     {
         Require(destination.Length);
         if (isNarrow)
-            Dequantizer.Run(narrow.Span, shape, Grid, ElementType, destination);
+            Dequantizer.Run(narrow.Span, 0, shape, Grid, ElementType, destination);
         else
-            Dequantizer.Run(wide.Span, shape, Grid, ElementType, destination);
+            Dequantizer.Run(wide.Span, 0, shape, Grid, ElementType, destination);
     }
 
     private void Require(int length, string destination = "destination")

@@ -100,7 +100,7 @@ internal ref struct IndexReader(ReadOnlySpan<byte> index, long fileOffset, Decod
     private readonly Coding CodingOf(int id, int gridKind)
     {
         var coding = (Coding)id;
-        if (id >= CodingNames.Count || (gridKind == ContainerLayout.GridNone ? coding is Coding.StaticRans or Coding.ContextMixing : coding == Coding.BytePlanes))
+        if (!coding.IsAllowed(gridKind != ContainerLayout.GridNone))
             throw Error(ContainerError.Coding, FormattableString.Invariant($"Coding {id} is unknown or not allowed for this tensor."));
         return coding;
     }

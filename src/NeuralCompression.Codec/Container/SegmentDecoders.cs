@@ -51,6 +51,12 @@ internal readonly struct ValueDecoder<T> : ISegmentDecoder<T>
     private static void Dequantize<TSymbol>(TensorEntry entry, SegmentEntry segment, ReadOnlySpan<byte> payload, long start, Span<T> values)
         where TSymbol : struct, IBinaryInteger<TSymbol>
     {
+        if (SymbolReader.Reads(segment.Coding, segment.MinSymbol, segment.MaxSymbol))
+        {
+            Blocks(entry, segment, payload, start, values);
+            return;
+        }
+
         bool constant = segment.Coding == Coding.Constant;
         TSymbol[] symbols = ArrayPool<TSymbol>.Shared.Rent(constant ? Math.Min(values.Length, ConstantBlock) : values.Length);
         try
@@ -60,12 +66,37 @@ internal readonly struct ValueDecoder<T> : ISegmentDecoder<T>
             for (int offset = 0; offset < values.Length; offset += block)
             {
                 int count = Math.Min(block, values.Length - offset);
-                Dequantizer.Run<TSymbol, T>(symbols.AsSpan(0, count), entry.Shape, entry.Grid!, entry.ElementType, values[offset..], start + offset);
+                Dequantizer.Run<TSymbol, T>(symbols.AsSpan(0, count), start + offset, entry.Shape, entry.Grid!, entry.ElementType, values[offset..]);
             }
         }
         finally
         {
             ArrayPool<TSymbol>.Shared.Return(symbols);
+        }
+    }
+
+    // Block by block, so that the multiplication finds the symbols in the cache.
+    private static void Blocks(TensorEntry entry, SegmentEntry segment, ReadOnlySpan<byte> payload, long start, Span<T> values)
+    {
+        Span<uint> states = stackalloc uint[SymbolReader.StateCount];
+        Span<byte> tokens = stackalloc byte[SymbolReader.TokenBytes];
+        sbyte[] block = ArrayPool<sbyte>.Shared.Rent(SymbolReader.BlockLength);
+        var reader = new SymbolReader(segment.Coding, payload, values.Length, segment.MinSymbol, segment.MaxSymbol, states, tokens);
+        try
+        {
+            for (int offset = 0; offset < values.Length; offset += SymbolReader.BlockLength)
+            {
+                Span<sbyte> symbols = block.AsSpan(0, Math.Min(SymbolReader.BlockLength, values.Length - offset));
+                reader.Read(symbols);
+                Dequantizer.Run<sbyte, T>(symbols, start + offset, entry.Shape, entry.Grid!, entry.ElementType, values.Slice(offset, symbols.Length));
+            }
+
+            reader.Finish();
+        }
+        finally
+        {
+            reader.Dispose();
+            ArrayPool<sbyte>.Shared.Return(block);
         }
     }
 

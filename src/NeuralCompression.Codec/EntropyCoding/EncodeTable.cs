@@ -1,6 +1,6 @@
 namespace NeuralCompression.Codec.EntropyCoding;
 
-/// <summary>A frequency table laid out for encoding without division: two 32-bit fields for each of 256 symbols.</summary>
+/// <summary>A frequency table laid out for encoding without division: 64 bits for each of 256 symbols.</summary>
 /// <remarks>
 /// floor(x / f) = (x r) >> (31 + s) with s = ceil(log2 f) and r = ceil(2^(31+s) / f), for every state x below 2^31: r f exceeds 2^(31+s) by e with e &lt; f &lt;= 2^s,
 /// so the product exceeds the exact quotient by x e / (f 2^(31+s)) &lt; 1 / f, which is too little to reach the next integer. r is in [2^31, 2^32).
@@ -14,8 +14,7 @@ internal sealed class EncodeTable
     /// <summary>First bit of the shift in a field.</summary>
     internal const int ShiftOffset = 28;
 
-    private readonly uint[] fields = new uint[RansConstants.MaxAlphabet];
-    private readonly uint[] reciprocals = new uint[RansConstants.MaxAlphabet];
+    private readonly ulong[] entries = new ulong[RansConstants.MaxAlphabet];
 
     internal EncodeTable(FrequencyTable table)
     {
@@ -26,18 +25,14 @@ internal sealed class EncodeTable
             if (frequency == 0)
                 continue;
             (uint reciprocal, int shift) = Reciprocal(frequency);
-            reciprocals[symbol] = reciprocal;
-            fields[symbol] = frequency | ((uint)table.Cumulative[symbol] << FrequencyBits) | ((uint)shift << ShiftOffset);
+            entries[symbol] = frequency | ((ulong)table.Cumulative[symbol] << FrequencyBits) | ((ulong)shift << ShiftOffset) | ((ulong)reciprocal << 32);
         }
     }
 
     internal FrequencyTable Source { get; }
 
-    /// <summary>Frequency in bits 0 to 13, cumulative frequency in 14 to 27, the shift s in 28 to 31.</summary>
-    internal ReadOnlySpan<uint> Fields => fields;
-
-    /// <summary>r; zero for absent symbols.</summary>
-    internal ReadOnlySpan<uint> Reciprocals => reciprocals;
+    /// <summary>Frequency in bits 0 to 13, cumulative frequency in 14 to 27, the shift s in 28 to 31, r in 32 to 63; zero for absent symbols.</summary>
+    internal ReadOnlySpan<ulong> Entries => entries;
 
     /// <summary>r and s for a frequency in [1, 2^14].</summary>
     internal static (uint Reciprocal, int Shift) Reciprocal(uint frequency)

@@ -13,12 +13,6 @@ internal sealed class SlotTable
     private readonly uint[] packed;
     private readonly byte[] symbols;
 
-    /// <summary>Lays out a table; <paramref name="firstSymbol"/> is added to every symbol, modulo 256.</summary>
-    internal SlotTable(FrequencyTable table, byte firstSymbol)
-        : this(table, Outputs(table.AlphabetSize, firstSymbol))
-    {
-    }
-
     /// <summary>Lays out a table; symbol s decodes to <paramref name="outputs"/>[s].</summary>
     internal SlotTable(FrequencyTable table, ReadOnlySpan<byte> outputs)
     {
@@ -59,11 +53,10 @@ internal sealed class SlotTable
     /// <summary>Symbol in the low 8 bits, slot minus cumulative frequency in the next 12, frequency in the high 12; empty above 12 bits of precision.</summary>
     internal ReadOnlySpan<uint> Packed => packed;
 
-    private static byte[] Outputs(int alphabetSize, byte firstSymbol)
+    /// <summary>Symbol s decodes to s + <paramref name="firstSymbol"/>, modulo 256.</summary>
+    internal static void FillOutputs(Span<byte> outputs, byte firstSymbol)
     {
-        var outputs = new byte[alphabetSize];
         for (int symbol = 0; symbol < outputs.Length; symbol++)
             outputs[symbol] = (byte)(symbol + firstSymbol);
-        return outputs;
     }
 }

@@ -17,4 +17,7 @@ internal enum Coding : byte
 
     /// <summary>Symbols by adaptive context mixing over binary decisions.</summary>
     ContextMixing = 4,
+
+    /// <summary>Symbols in groups of 2, 4 or 8, each a token of a static table.</summary>
+    GroupedRans = 5,
 }

@@ -2,8 +2,14 @@ namespace NeuralCompression.Codec.WeightCoding;
 
 internal static class CodingNames
 {
-    /// <summary>How many codings format version 1 knows.</summary>
-    internal const int Count = 5;
+    /// <summary>True for a coding of format version 1 that a tensor with, or without, a grid may have.</summary>
+    internal static bool IsAllowed(this Coding coding, bool hasGrid) => coding switch
+    {
+        Coding.Raw or Coding.Constant => true,
+        Coding.StaticRans or Coding.ContextMixing or Coding.GroupedRans => hasGrid,
+        Coding.BytePlanes => !hasGrid,
+        _ => false,
+    };
 
     internal static string Name(this Coding coding) => coding switch
     {
@@ -11,6 +17,7 @@ internal static class CodingNames
         Coding.Constant => "constant",
         Coding.StaticRans => "static-rans",
         Coding.ContextMixing => "context-mixing",
+        Coding.GroupedRans => "grouped-rans",
         _ => "byte-planes",
     };
 }

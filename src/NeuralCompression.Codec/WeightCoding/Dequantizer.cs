@@ -1,4 +1,8 @@
+using System.Buffers.Binary;
 using System.Numerics;
+using System.Runtime.CompilerServices;
+using System.Runtime.InteropServices;
+using System.Runtime.Intrinsics;
 
 namespace NeuralCompression.Codec.WeightCoding;
 
@@ -6,54 +10,143 @@ namespace NeuralCompression.Codec.WeightCoding;
 /// <remarks>The product is formed in double and rounded once to float32; where the step is a float32 value the product of 24 and 16 bits is exact, so this equals one float32 multiplication.</remarks>
 internal static class Dequantizer
 {
-    /// <summary>Computes the values of consecutive symbols of a tensor of this shape, the first of which has the index <paramref name="start"/>.</summary>
-    internal static void Run<TSymbol, TValue>(ReadOnlySpan<TSymbol> symbols, ReadOnlySpan<long> shape, QuantizationGrid grid, ElementType type, Span<TValue> values, long start = 0)
+    private const int SymbolTable = 256;
+
+    /// <summary>Below this many symbols of one step a table of values costs more than it saves.</summary>
+    private const int MinTableRun = 1024;
+
+    /// <summary>Turns the symbols of a tensor from position <paramref name="start"/> on into values.</summary>
+    internal static void Run<TSymbol, TValue>(ReadOnlySpan<TSymbol> symbols, long start, ReadOnlySpan<long> shape, QuantizationGrid grid, ElementType type, Span<TValue> values)
         where TSymbol : struct, IBinaryInteger<TSymbol>
+        where TValue : struct, IBinaryFloatingPointIeee754<TValue>
+    {
+        while (!symbols.IsEmpty)
+        {
+            int run = StepRun(start, symbols.Length, shape, grid, out int channel);
+            Scale(symbols[..run], grid, channel, type, values);
+            symbols = symbols[run..];
+            values = values[run..];
+            start += run;
+        }
+    }
+
+    /// <summary>The same for 8-bit symbols and types of 16 bits, as little-endian bytes.</summary>
+    internal static void RunHalves(ReadOnlySpan<sbyte> symbols, long start, ReadOnlySpan<long> shape, QuantizationGrid grid, ElementType type, Span<byte> bytes)
+    {
+        Span<ushort> table = stackalloc ushort[SymbolTable];
+        int filled = -1;
+        while (!symbols.IsEmpty)
+        {
+            int run = StepRun(start, symbols.Length, shape, grid, out int channel);
+            if (run < MinTableRun)
+            {
+                for (int i = 0; i < run; i++)
+                    BinaryPrimitives.WriteUInt16LittleEndian(bytes[(i * 2)..], HalfBits(Value<float>(grid, channel, symbols[i], type), type));
+            }
+            else
+            {
+                if (filled != channel)
+                {
+                    for (int symbol = sbyte.MinValue; symbol <= sbyte.MaxValue; symbol++)
+                        table[(byte)symbol] = HalfBits(Value<float>(grid, channel, symbol, type), type);
+                    filled = channel;
+                }
+
+                for (int i = 0; i < run; i++)
+                    BinaryPrimitives.WriteUInt16LittleEndian(bytes[(i * 2)..], table[(byte)symbols[i]]);
+            }
+
+            symbols = symbols[run..];
+            bytes = bytes[(run * 2)..];
+            start += run;
+        }
+    }
+
+    // How many of the next symbols have one step, and the channel it belongs to.
+    private static int StepRun(long start, int length, ReadOnlySpan<long> shape, QuantizationGrid grid, out int channel)
+    {
+        channel = 0;
+        if (grid.Kind != QuantizationGridKind.PerChannel)
+            return length;
+        long inner = 1;
+        for (int axis = grid.Axis + 1; axis < shape.Length; axis++)
+            inner *= shape[axis];
+        channel = (int)(start / inner % grid.StepSizes.Length);
+        return (int)Math.Min(length, inner - (start % inner));
+    }
+
+    private static void Scale<TSymbol, TValue>(ReadOnlySpan<TSymbol> symbols, QuantizationGrid grid, int channel, ElementType type, Span<TValue> values)
+        where TSymbol : struct, IBinaryInteger<TSymbol>
+        where TValue : struct, IBinaryFloatingPointIeee754<TValue>
+    {
+        if (typeof(TSymbol) == typeof(sbyte))
+        {
+            double step = grid.Kind == QuantizationGridKind.Codebook ? 0 : grid.Kind == QuantizationGridKind.PerChannel ? grid.StepSizes[channel] : grid.StepSize;
+            if (typeof(TValue) == typeof(float) && type == ElementType.Float32 && step > 0 && (float)step == step)
+            {
+                Multiply(MemoryMarshal.Cast<TSymbol, sbyte>(symbols), (float)step, MemoryMarshal.Cast<TValue, float>(values));
+                return;
+            }
+
+            if (symbols.Length >= MinTableRun)
+            {
+                Span<byte> room = stackalloc byte[SymbolTable * sizeof(double)];
+                Span<TValue> table = MemoryMarshal.Cast<byte, TValue>(room);
+                for (int symbol = sbyte.MinValue; symbol <= sbyte.MaxValue; symbol++)
+                    table[(byte)symbol] = Value<TValue>(grid, channel, symbol, type);
+                values = values[..symbols.Length];
+                ReadOnlySpan<byte> bytes = MemoryMarshal.Cast<TSymbol, byte>(symbols);
+                for (int i = 0; i < values.Length; i++)
+                    values[i] = table[bytes[i]];
+                return;
+            }
+        }
+
+        for (int i = 0; i < symbols.Length; i++)
+            values[i] = Value<TValue>(grid, channel, int.CreateTruncating(symbols[i]), type);
+    }
+
+    // One float32 multiplication each: the product of a float32 step and an 8-bit symbol has 32 bits at most, so rounding it once from double gives the same.
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    private static void Multiply(ReadOnlySpan<sbyte> symbols, float step, Span<float> values)
+    {
+        int i = 0;
+        if (Vector128.IsHardwareAccelerated)
+        {
+            Vector128<float> steps = Vector128.Create(step);
+            for (; i + 16 <= symbols.Length; i += 16)
+            {
+                (Vector128<short> low, Vector128<short> high) = Vector128.Widen(Vector128.Create(symbols.Slice(i, 16)));
+                Span<float> sixteen = values.Slice(i, 16);
+                (Vector128.ConvertToSingle(Vector128.WidenLower(low)) * steps).CopyTo(sixteen);
+                (Vector128.ConvertToSingle(Vector128.WidenUpper(low)) * steps).CopyTo(sixteen[4..]);
+                (Vector128.ConvertToSingle(Vector128.WidenLower(high)) * steps).CopyTo(sixteen[8..]);
+                (Vector128.ConvertToSingle(Vector128.WidenUpper(high)) * steps).CopyTo(sixteen[12..]);
+            }
+        }
+
+        for (; i < symbols.Length; i++)
+            values[i] = step * symbols[i];
+    }
+
+    // The value of any symbol; 0 for one that the codebook does not have, which no valid payload holds.
+    private static TValue Value<TValue>(QuantizationGrid grid, int channel, int symbol, ElementType type)
         where TValue : struct, IBinaryFloatingPointIeee754<TValue>
     {
         switch (grid.Kind)
         {
             case QuantizationGridKind.Uniform:
-                Scale(symbols, grid.StepSize, type, values);
-                break;
+                return Round<TValue>(grid.StepSize * symbol, type);
             case QuantizationGridKind.PerChannel:
-                if (symbols.IsEmpty)
-                    break;
-                long inner = 1;
-                for (int axis = grid.Axis + 1; axis < shape.Length; axis++)
-                    inner *= shape[axis];
-                int channel = (int)(start / inner % grid.StepSizes.Length);
-                long run = inner - (start % inner);
-                for (int offset = 0; offset < symbols.Length; run = inner)
-                {
-                    int count = (int)Math.Min(run, symbols.Length - offset);
-                    Scale(symbols.Slice(offset, count), grid.StepSizes[channel], type, values[offset..]);
-                    channel = channel + 1 == grid.StepSizes.Length ? 0 : channel + 1;
-                    offset += count;
-                }
-
-                break;
+                return Round<TValue>((double)grid.StepSizes[channel] * symbol, type);
             default:
-                for (int i = 0; i < symbols.Length; i++)
-                    values[i] = Round<TValue>(grid.Values[int.CreateTruncating(symbols[i]) - grid.FirstSymbol], type);
-                break;
+                int index = symbol - grid.FirstSymbol;
+                return (uint)index < (uint)grid.Values.Length ? Round<TValue>(grid.Values[index], type) : TValue.Zero;
         }
     }
 
-    private static void Scale<TSymbol, TValue>(ReadOnlySpan<TSymbol> symbols, double step, ElementType type, Span<TValue> values)
-        where TSymbol : struct, IBinaryInteger<TSymbol>
-        where TValue : struct, IBinaryFloatingPointIeee754<TValue>
-    {
-        if (type == ElementType.Float32 && typeof(TValue) == typeof(float))
-        {
-            for (int i = 0; i < symbols.Length; i++)
-                values[i] = TValue.CreateTruncating((float)(step * int.CreateTruncating(symbols[i])));
-            return;
-        }
-
-        for (int i = 0; i < symbols.Length; i++)
-            values[i] = Round<TValue>(step * int.CreateTruncating(symbols[i]), type);
-    }
+    private static ushort HalfBits(float value, ElementType type) =>
+        type == ElementType.Float16 ? BitConverter.HalfToUInt16Bits((Half)value) : BFloat16Bits.FromSingle(value);
 
     private static TValue Round<TValue>(double value, ElementType type)
         where TValue : struct, IBinaryFloatingPointIeee754<TValue> => type switch

@@ -2,6 +2,7 @@ using System.Buffers;
 using System.Buffers.Binary;
 using System.IO.Compression;
 using NeuralCompression.Codec.EntropyCoding;
+using NeuralCompression.Codec.EntropyCoding.Kernels;
 
 namespace NeuralCompression.Codec.WeightCoding;
 
@@ -59,7 +60,7 @@ internal static class PlaneCoder
             for (int index = size - 1; index >= 0; index--)
             {
                 Gather(elements, type, index, used);
-                WritePlane(output, used, level);
+                WritePlane(output, used, SymbolCoder.MaxPrecision(level), RansPlan.DefaultWideFrom);
             }
 
             return output.ToArray();
@@ -70,11 +71,10 @@ internal static class PlaneCoder
         }
     }
 
-    private static void WritePlane(MemoryStream output, ReadOnlySpan<byte> plane, CompressionLevel level)
+    /// <summary>Writes one plane in its shortest form.</summary>
+    internal static void WritePlane(MemoryStream output, ReadOnlySpan<byte> plane, int maxPrecisionBits, int wideFrom)
     {
-        long[] counts = new long[256];
-        foreach (byte value in plane)
-            counts[value]++;
+        long[] counts = ByteHistogram.Count(plane, RansConstants.MaxAlphabet);
         int first = Array.FindIndex(counts, count => count > 0);
         int last = Array.FindLastIndex(counts, count => count > 0);
         if (first == last)
@@ -83,7 +83,7 @@ internal static class PlaneCoder
             return;
         }
 
-        RansPlan? plan = RansPlan.Create(counts.AsSpan(first, last - first + 1), SymbolCoder.MaxPrecision(level));
+        RansPlan? plan = RansPlan.Create(counts.AsSpan(first, last - first + 1), maxPrecisionBits, wideFrom: wideFrom);
         if (plan is not null && plan.EstimatedBytes < plane.Length)
         {
             byte[] tokens = plane.ToArray();
@@ -127,7 +127,8 @@ internal static class PlaneCoder
         }
     }
 
-    private static int ReadPlane(ReadOnlySpan<byte> payload, Span<byte> plane)
+    /// <summary>Reads one plane and gives its length in the payload.</summary>
+    internal static int ReadPlane(ReadOnlySpan<byte> payload, Span<byte> plane)
     {
         if (payload.IsEmpty)
             Invalid.Throw(ContainerError.Plane, "A byte plane is missing.");

@@ -2,9 +2,12 @@ using System.Buffers;
 using System.Buffers.Binary;
 using System.IO.Compression;
 using System.Numerics;
+using System.Numerics.Tensors;
 using System.Runtime.InteropServices;
 using NeuralCompression.Codec.EntropyCoding;
+using NeuralCompression.Codec.EntropyCoding.Kernels;
 using NeuralCompression.Codec.WeightCoding.ContextMixing;
+using NeuralCompression.Codec.WeightCoding.Grouping;
 
 namespace NeuralCompression.Codec.WeightCoding;
 
@@ -22,12 +25,13 @@ internal static class SymbolCoder
             return new(Coding.Constant, []);
         if (level != CompressionLevel.NoCompression)
         {
-            byte[]? coded = EncodeRans(symbols, min, max, level);
+            EncodedTensor? coded = EncodeRans(symbols, min, max, level);
             byte[]? mixed = level == CompressionLevel.SmallestSize ? ContextMixingCoder.Encode(symbols, shape, min, max) : null;
-            if (mixed is not null && mixed.Length < Math.Min(coded?.Length ?? long.MaxValue, RawLength(symbols.Length, min, max)))
+            long raw = RawLength(symbols.Length, min, max);
+            if (mixed is not null && mixed.Length < Math.Min(coded?.Payload.Length ?? long.MaxValue, raw))
                 return new(Coding.ContextMixing, mixed);
-            if (coded is not null && coded.Length < RawLength(symbols.Length, min, max))
-                return new(Coding.StaticRans, coded);
+            if (coded is EncodedTensor tensor && tensor.Payload.Length < raw)
+                return tensor;
         }
 
         return new(Coding.Raw, EncodeRaw(symbols, min, max));
@@ -74,6 +78,9 @@ internal static class SymbolCoder
             case Coding.ContextMixing:
                 ContextMixingCoder.Decode(payload, shape, min, max, symbols);
                 break;
+            case Coding.GroupedRans:
+                DecodeGrouped(payload, min, max, symbols);
+                break;
             default:
                 DecodeRans(payload, min, max, symbols);
                 break;
@@ -111,7 +118,53 @@ internal static class SymbolCoder
         }
     }
 
-    private static byte[]? EncodeRans<T>(ReadOnlySpan<T> symbols, int min, int max, CompressionLevel level)
+    private static EncodedTensor? EncodeRans<T>(ReadOnlySpan<T> symbols, int min, int max, CompressionLevel level)
+        where T : struct, IBinaryInteger<T>
+    {
+        byte[] tokens = ArrayPool<byte>.Shared.Rent(symbols.Length);
+        try
+        {
+            Span<byte> used = tokens.AsSpan(0, symbols.Length);
+            return max - min < RansConstants.MaxAlphabet ? EncodeNarrow(symbols, min, max, level, used) : EncodeWide(symbols, min, max, level, used);
+        }
+        finally
+        {
+            ArrayPool<byte>.Shared.Return(tokens);
+        }
+    }
+
+    private static EncodedTensor? EncodeNarrow<T>(ReadOnlySpan<T> symbols, int min, int max, CompressionLevel level, Span<byte> tokens)
+        where T : struct, IBinaryInteger<T>
+    {
+        if (typeof(T) == typeof(sbyte))
+        {
+            // Differences modulo 256 are the same for signed and unsigned bytes.
+            TensorPrimitives.Subtract(MemoryMarshal.AsBytes(symbols), (byte)min, tokens);
+        }
+        else
+        {
+            for (int i = 0; i < tokens.Length; i++)
+                tokens[i] = (byte)(int.CreateTruncating(symbols[i]) - min);
+        }
+
+        int alphabet = max - min + 1;
+        RansPlan? plan;
+        if (level == CompressionLevel.Fastest && SymbolRange.IsNarrow(min, max))
+        {
+            if (GroupEncoder.TryEncode(tokens, alphabet, out plan) is byte[] grouped)
+                return new(Coding.GroupedRans, grouped);
+        }
+        else
+        {
+            plan = RansPlan.Create(ByteHistogram.Count(tokens, alphabet), MaxPrecision(level), wideFrom: level == CompressionLevel.Fastest ? RansPlan.FastWideFrom : RansPlan.DefaultWideFrom);
+        }
+
+        if (plan is null)
+            return null;
+        return plan.EstimatedBytes > RawLength(symbols.Length, min, max) + 64 ? null : new(Coding.StaticRans, RansEncoder.Encode(tokens, plan));
+    }
+
+    private static EncodedTensor? EncodeWide<T>(ReadOnlySpan<T> symbols, int min, int max, CompressionLevel level, Span<byte> tokens)
         where T : struct, IBinaryInteger<T>
     {
         long[] counts = CountTokens(symbols, min, max, out long bypassBits);
@@ -121,39 +174,22 @@ internal static class SymbolCoder
         if (plan is null || plan.EstimatedBytes + (bypassBits / 8) > RawLength(symbols.Length, min, max) + 64)
             return null;
 
-        byte[] tokens = ArrayPool<byte>.Shared.Rent(symbols.Length);
-        try
+        var bypass = new BitWriter();
+        for (int i = 0; i < tokens.Length; i++)
         {
-            Span<byte> used = tokens.AsSpan(0, symbols.Length);
-            if (max - min < RansConstants.MaxAlphabet)
-            {
-                for (int i = 0; i < used.Length; i++)
-                    used[i] = (byte)(int.CreateTruncating(symbols[i]) - min);
-                return RansEncoder.Encode(used, plan);
-            }
-
-            var bypass = new BitWriter();
-            for (int i = 0; i < used.Length; i++)
-            {
-                used[i] = (byte)(WideTokens.Split(int.CreateTruncating(symbols[i]), out uint bits, out int count) - first);
-                bypass.Write(bits, count);
-            }
-
-            return [(byte)first, (byte)(alphabet - first - 1), .. RansEncoder.Encode(used, plan), .. bypass.ToArray()];
+            tokens[i] = (byte)(WideTokens.Split(int.CreateTruncating(symbols[i]), out uint bits, out int count) - first);
+            bypass.Write(bits, count);
         }
-        finally
-        {
-            ArrayPool<byte>.Shared.Return(tokens);
-        }
+
+        return new(Coding.StaticRans, [(byte)first, (byte)(alphabet - first - 1), .. RansEncoder.Encode(tokens, plan), .. bypass.ToArray()]);
     }
 
     private static void DecodeRans<T>(ReadOnlySpan<byte> payload, int min, int max, Span<T> symbols)
         where T : struct, IBinaryInteger<T>
     {
-        if (max - min < RansConstants.MaxAlphabet && typeof(T) == typeof(sbyte))
+        if (typeof(T) == typeof(sbyte))
         {
-            if (RansDecoder.Decode(payload, max - min + 1, (byte)min, MemoryMarshal.AsBytes(symbols)) != payload.Length)
-                Invalid.Throw(ContainerError.EntropyStream, "The entropy-coded data goes on after the last symbol.");
+            DecodeNarrow(Coding.StaticRans, payload, min, max, MemoryMarshal.Cast<T, sbyte>(symbols));
             return;
         }
 
@@ -193,6 +229,45 @@ internal static class SymbolCoder
         finally
         {
             ArrayPool<byte>.Shared.Return(tokens);
+        }
+    }
+
+    private static void DecodeGrouped<T>(ReadOnlySpan<byte> payload, int min, int max, Span<T> symbols)
+        where T : struct, IBinaryInteger<T>
+    {
+        if (!SymbolReader.Reads(Coding.GroupedRans, min, max) || max - min >= RansConstants.MaxAlphabet)
+            Invalid.Throw(ContainerError.SymbolRange, "The grouped coding is for symbols of 8 bits.");
+        if (typeof(T) == typeof(sbyte))
+        {
+            DecodeNarrow(Coding.GroupedRans, payload, min, max, MemoryMarshal.Cast<T, sbyte>(symbols));
+            return;
+        }
+
+        sbyte[] narrow = ArrayPool<sbyte>.Shared.Rent(symbols.Length);
+        try
+        {
+            DecodeNarrow(Coding.GroupedRans, payload, min, max, narrow.AsSpan(0, symbols.Length));
+            TensorPrimitives.ConvertTruncating<sbyte, T>(narrow.AsSpan(0, symbols.Length), symbols);
+        }
+        finally
+        {
+            ArrayPool<sbyte>.Shared.Return(narrow);
+        }
+    }
+
+    private static void DecodeNarrow(Coding coding, ReadOnlySpan<byte> payload, int min, int max, Span<sbyte> symbols)
+    {
+        Span<uint> states = stackalloc uint[RansReader.MaxLanes];
+        Span<byte> tokens = stackalloc byte[GroupReader.TokenBlock];
+        var reader = new SymbolReader(coding, payload, symbols.Length, min, max, states, tokens);
+        try
+        {
+            reader.Read(symbols);
+            reader.Finish();
+        }
+        finally
+        {
+            reader.Dispose();
         }
     }
 }

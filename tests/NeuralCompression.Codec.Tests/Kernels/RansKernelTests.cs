@@ -53,7 +53,7 @@ public class RansKernelTests(ITestOutputHelper output)
             output.WriteLine("skipped here: guard pages (no mmap on this system); the kernels run on plain memory");
         var random = new XorShift((ulong)((precision * 100) + lanes + shape.Length));
         FrequencyTable table = Table(shape, precision, random);
-        var slots = new SlotTable(table, (byte)random.Next(256));
+        var slots = Slots(table, (byte)random.Next(256));
         foreach (int length in Lengths(lanes))
         {
             using GuardedMemory text = GuardedMemory.Copy(Draw(table, length, random));
@@ -84,7 +84,7 @@ public class RansKernelTests(ITestOutputHelper output)
     {
         var random = new XorShift(7);
         FrequencyTable table = Table("geometric", 12, random);
-        var slots = new SlotTable(table, 0);
+        var slots = Slots(table, 0);
         byte[] text = Draw(table, lanes * 20, random);
         byte[] whole = Encode(null, text, table, lanes, out uint[] states);
         for (int length = 0; length < whole.Length; length += length < 300 || length > whole.Length - 300 ? 1 : 37)
@@ -102,7 +102,7 @@ public class RansKernelTests(ITestOutputHelper output)
     {
         var random = new XorShift((ulong)precision);
         FrequencyTable table = Table("random", precision, random);
-        var slots = new SlotTable(table, 3);
+        var slots = Slots(table, 3);
         for (int round = 0; round < 200; round++)
         {
             var words = new byte[random.Next(600)];
@@ -147,6 +147,13 @@ public class RansKernelTests(ITestOutputHelper output)
         }
 
         static void Check(ulong state, uint frequency, uint reciprocal, int shift) => Assert.Equal(state / frequency, (state * reciprocal) >> (31 + shift));
+    }
+
+    private static SlotTable Slots(FrequencyTable table, byte first)
+    {
+        var outputs = new byte[table.AlphabetSize];
+        SlotTable.FillOutputs(outputs, first);
+        return new SlotTable(table, outputs);
     }
 
     private static IEnumerable<int> Lengths(int lanes)

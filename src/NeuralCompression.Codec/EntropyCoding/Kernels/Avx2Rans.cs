@@ -28,6 +28,7 @@ internal static unsafe class Avx2Rans
 
     internal static bool IsSupported => Avx2.IsSupported && Popcnt.IsSupported;
 
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     internal static int Decode(ReadOnlySpan<byte> words, SlotTable table, Span<uint> states, Span<byte> symbols, out int read)
     {
         int lanes = states.Length;
@@ -79,6 +80,7 @@ internal static unsafe class Avx2Rans
         }
     }
 
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     internal static int Encode(ReadOnlySpan<byte> symbols, EncodeTable table, Span<uint> states, Span<byte> words, out int first)
     {
         int lanes = states.Length;
@@ -86,8 +88,7 @@ internal static unsafe class Avx2Rans
         fixed (byte* firstWord = words)
         fixed (byte* firstSymbol = symbols)
         fixed (uint* state = states)
-        fixed (uint* fields = table.Fields)
-        fixed (uint* reciprocals = table.Reciprocals)
+        fixed (ulong* entries = table.Entries)
         {
             byte* word = firstWord + words.Length;
             byte* symbol = firstSymbol + symbols.Length;
@@ -96,7 +97,7 @@ internal static unsafe class Avx2Rans
                 for (int lane = lanes - VectorLanes; lane >= 0; lane -= VectorLanes)
                 {
                     symbol -= VectorLanes;
-                    word = EncodeVector(state + lane, fields, reciprocals, precision, word, symbol);
+                    word = EncodeVector(state + lane, entries, precision, word, symbol);
                 }
             }
 
@@ -127,7 +128,7 @@ internal static unsafe class Avx2Rans
     {
         Vector256<uint> x = Vector256.Load(state);
         Vector256<int> slot = (x & Vector256.Create((1u << precision) - 1)).AsInt32();
-        Vector256<uint> entry = Avx2.GatherVector256(slots, slot, sizeof(uint));
+        Vector256<uint> entry = Slots(slots, state, (1u << precision) - 1);
         Vector256<uint> low = Vector256.Create(0xFFu);
         Vector256<uint> symbols;
         Vector256<uint> quotient = Vector256.ShiftRightLogical(x, precision);
@@ -152,14 +153,24 @@ internal static unsafe class Avx2Rans
         return symbols;
     }
 
+    // Eight single loads, from the states in memory: the gather instruction is slow on Zen 1 to 3, and on Intel since its microcode closes the gather side channel.
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    private static Vector256<uint> Slots(uint* slots, uint* state, uint slotMask) => Vector256.Create(
+        slots[state[0] & slotMask],
+        slots[state[1] & slotMask],
+        slots[state[2] & slotMask],
+        slots[state[3] & slotMask],
+        slots[state[4] & slotMask],
+        slots[state[5] & slotMask],
+        slots[state[6] & slotMask],
+        slots[state[7] & slotMask]);
+
     // E3 and E4 for eight lanes.
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    private static byte* EncodeVector(uint* state, uint* fields, uint* reciprocals, int precision, byte* word, byte* symbol)
+    private static byte* EncodeVector(uint* state, ulong* entries, int precision, byte* word, byte* symbol)
     {
         Vector256<uint> x = Vector256.Load(state);
-        Vector256<int> symbols = Avx2.ConvertToVector256Int32(symbol);
-        Vector256<uint> field = Avx2.GatherVector256(fields, symbols, sizeof(uint));
-        Vector256<uint> reciprocal = Avx2.GatherVector256(reciprocals, symbols, sizeof(uint));
+        (Vector256<uint> field, Vector256<uint> reciprocal) = Entries(entries, symbol);
         Vector256<uint> frequency = field & Vector256.Create((1u << EncodeTable.FrequencyBits) - 1);
 
         Vector256<int> limit = Vector256.ShiftLeft(frequency, RansConstants.StateBits - precision).AsInt32();
@@ -183,6 +194,19 @@ internal static unsafe class Avx2Rans
         (x + cumulative + Avx2.MultiplyLow(quotient, Vector256.Create(1u << precision) - frequency)).Store(state);
         return word - (BitOperations.PopCount(mask) * sizeof(ushort));
     }
+
+    // Fields and reciprocals of eight symbols: 64-bit loads, then the even and the odd halves. Two gathers take twice as long.
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    internal static (Vector256<uint> Fields, Vector256<uint> Reciprocals) Entries(ulong* entries, byte* symbol)
+    {
+        Vector256<float> outer = Vector256.Create(Pair(entries, symbol[0], symbol[1]), Pair(entries, symbol[4], symbol[5]));
+        Vector256<float> inner = Vector256.Create(Pair(entries, symbol[2], symbol[3]), Pair(entries, symbol[6], symbol[7]));
+        return (Avx.Shuffle(outer, inner, 0b10001000).AsUInt32(), Avx.Shuffle(outer, inner, 0b11011101).AsUInt32());
+    }
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    private static Vector128<float> Pair(ulong* entries, nuint first, nuint second) =>
+        Sse2.LoadHigh(Sse2.LoadScalarVector128((double*)(entries + first)), (double*)(entries + second)).AsSingle();
 
     private static byte* BuildExpansions()
     {

@@ -21,6 +21,7 @@ internal static unsafe class Avx512Rans
 
     internal static bool IsSupported => Avx512BW.VL.IsSupported && Avx512DQ.IsSupported && Popcnt.IsSupported;
 
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     internal static int Decode(ReadOnlySpan<byte> words, SlotTable table, Span<uint> states, Span<byte> symbols, out int read)
     {
         int lanes = states.Length;
@@ -90,6 +91,7 @@ internal static unsafe class Avx512Rans
         }
     }
 
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     internal static int Encode(ReadOnlySpan<byte> symbols, EncodeTable table, Span<uint> states, Span<byte> words, out int first)
     {
         int lanes = states.Length;
@@ -97,8 +99,7 @@ internal static unsafe class Avx512Rans
         fixed (byte* firstWord = words)
         fixed (byte* firstSymbol = symbols)
         fixed (uint* state = states)
-        fixed (uint* fields = table.Fields)
-        fixed (uint* reciprocals = table.Reciprocals)
+        fixed (ulong* entries = table.Entries)
         {
             byte* word = firstWord + words.Length;
             byte* symbol = firstSymbol + symbols.Length;
@@ -107,7 +108,7 @@ internal static unsafe class Avx512Rans
                 for (int lane = lanes - VectorLanes; lane >= 0; lane -= VectorLanes)
                 {
                     symbol -= VectorLanes;
-                    word = EncodeVector(state + lane, fields, reciprocals, precision, word, symbol);
+                    word = EncodeVector(state + lane, entries, precision, word, symbol);
                 }
             }
 
@@ -143,12 +144,13 @@ internal static unsafe class Avx512Rans
 
     // E3 and E4 for sixteen lanes.
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    private static byte* EncodeVector(uint* state, uint* fields, uint* reciprocals, int precision, byte* word, byte* symbol)
+    private static byte* EncodeVector(uint* state, ulong* entries, int precision, byte* word, byte* symbol)
     {
         Vector512<uint> x = Vector512.Load(state);
-        Vector512<int> symbols = Avx512F.ConvertToVector512Int32(Vector128.Load(symbol));
-        Vector512<uint> field = Gather(fields, symbols, sizeof(uint));
-        Vector512<uint> reciprocal = Gather(reciprocals, symbols, sizeof(uint));
+        (Vector256<uint> lowFields, Vector256<uint> lowReciprocals) = Avx2Rans.Entries(entries, symbol);
+        (Vector256<uint> highFields, Vector256<uint> highReciprocals) = Avx2Rans.Entries(entries, symbol + 8);
+        Vector512<uint> field = Vector512.Create(lowFields, highFields);
+        Vector512<uint> reciprocal = Vector512.Create(lowReciprocals, highReciprocals);
         Vector512<uint> frequency = field & Vector512.Create((1u << EncodeTable.FrequencyBits) - 1);
 
         // Compressed words come to the lower end; a rotation by their number brings them to the upper one.

@@ -1,0 +1,175 @@
+using System.Buffers;
+using System.Numerics.Tensors;
+using System.Runtime.InteropServices;
+using NeuralCompression.Codec.EntropyCoding;
+using NeuralCompression.Codec.EntropyCoding.Kernels;
+
+namespace NeuralCompression.Codec.WeightCoding.Grouping;
+
+/// <summary>Reads the grouped coding block by block: tokens into the first-level cache, from there into symbols. Source: docs/format.md, section 5.7.</summary>
+internal ref struct GroupReader
+{
+    /// <summary>Tokens decoded before they are expanded: few enough to stay in the first-level cache.</summary>
+    internal const int TokenBlock = 2048;
+
+    private readonly ReadOnlySpan<byte> payload;
+    private readonly GroupExpander expander;
+    private readonly Span<byte> tokens;
+    private readonly byte[] apart;
+    private readonly int escapedEnd;
+    private readonly int apartLength;
+    private readonly int groupSize;
+    private readonly int streamStart;
+    private RansReader stream;
+    private int apartUsed;
+
+    /// <summary>Reads the list of groups and the symbols coded apart.</summary>
+    /// <param name="payload">The payload.</param>
+    /// <param name="length">Symbols of the tensor.</param>
+    /// <param name="min">The smallest symbol.</param>
+    /// <param name="alphabetSize">Largest minus smallest symbol plus one.</param>
+    /// <param name="states">Room for <see cref="RansReader.MaxLanes"/> states, kept.</param>
+    /// <param name="tokens">Room for <see cref="TokenBlock"/> tokens, kept.</param>
+    internal GroupReader(ReadOnlySpan<byte> payload, int length, int min, int alphabetSize, Span<uint> states, Span<byte> tokens)
+    {
+        this.payload = payload;
+        this.tokens = tokens;
+        if (payload.Length < 2)
+            Invalid.Throw(ContainerError.FrequencyTable, "The list of groups is missing.");
+        int parameters = payload[0];
+        groupSize = 1 << (parameters & GroupLayout.SizeMask);
+        bool hasEscape = (parameters & GroupLayout.EscapeBit) != 0;
+        if ((parameters & GroupLayout.ReservedBit) != 0)
+            Invalid.Throw(ContainerError.ReservedBits, "A reserved bit of a grouped payload is set.");
+        if (groupSize == 1 || groupSize > SymbolGroups.MaxSize(alphabetSize) || length < groupSize)
+            Invalid.Throw(ContainerError.FrequencyTable, "The group size does not fit the tensor.");
+        int listed = payload[1] + 1;
+        if (listed + (hasEscape ? 1 : 0) is < 2 or > RansConstants.MaxAlphabet)
+            Invalid.Throw(ContainerError.FrequencyTable, "A list of groups is too short or too long.");
+
+        Span<ushort> groups = stackalloc ushort[listed];
+        int position = 2 + ReadList(payload[2..], SymbolGroups.Numbers(alphabetSize, groupSize), (parameters >> GroupLayout.RiceOffset) & GroupLayout.RiceMask, groups);
+        int escaped = 0;
+        if (hasEscape)
+            escaped = ReadCount(payload, ref position, length / groupSize);
+        escapedEnd = escaped * groupSize;
+        apartLength = escapedEnd + (length % groupSize);
+        apart = ArrayPool<byte>.Shared.Rent(apartLength);
+        try
+        {
+            if (apartLength > 0)
+            {
+                Span<byte> used = apart.AsSpan(0, apartLength);
+                position += PlaneCoder.ReadPlane(payload[position..], used);
+                if (TensorPrimitives.Max<byte>(used) >= alphabetSize)
+                    Invalid.Throw(ContainerError.SymbolValue, "A symbol lies outside the range its index entry declares.");
+                TensorPrimitives.Add(used, (byte)min, used);
+            }
+
+            expander = new GroupExpander(groups, hasEscape, min, alphabetSize, groupSize);
+            streamStart = position;
+            stream = new RansReader(payload[position..], expander.Outputs, states);
+        }
+        catch
+        {
+            ArrayPool<byte>.Shared.Return(apart);
+            throw;
+        }
+    }
+
+    /// <summary>Decodes the next symbols: a multiple of <see cref="RansReader.MaxLanes"/> groups, or the last of the tensor.</summary>
+    internal void Read(Span<sbyte> symbols)
+    {
+        while (symbols.Length >= groupSize)
+        {
+            Span<byte> block = tokens[..Math.Min(TokenBlock, symbols.Length / groupSize)];
+            Span<byte> expanded = MemoryMarshal.AsBytes(symbols[..(block.Length * groupSize)]);
+            stream.Read(block);
+            expander.Expand(block, expanded);
+            if (expander.HasEscape)
+                Replace(block, expanded);
+            symbols = symbols[expanded.Length..];
+        }
+
+        if (symbols.Length > 0)
+        {
+            if (apartUsed != escapedEnd)
+                Invalid.Throw(ContainerError.EntropyStream, "There are fewer groups without a token than declared.");
+            MemoryMarshal.Cast<byte, sbyte>(apart.AsSpan(apartUsed, symbols.Length)).CopyTo(symbols);
+            apartUsed += symbols.Length;
+        }
+    }
+
+    /// <summary>Checks that everything was used.</summary>
+    internal readonly void Finish()
+    {
+        if (apartUsed != apartLength)
+            Invalid.Throw(ContainerError.EntropyStream, "There are fewer groups without a token than declared.");
+        if (streamStart + stream.Finish() != payload.Length)
+            Invalid.Throw(ContainerError.EntropyStream, "The entropy-coded data goes on after the last symbol.");
+    }
+
+    /// <summary>Frees what the reader rented.</summary>
+    internal readonly void Dispose() => ArrayPool<byte>.Shared.Return(apart);
+
+    private static int ReadList(ReadOnlySpan<byte> bytes, int numbers, int riceBits, Span<ushort> groups)
+    {
+        var reader = new BitReader(bytes, ContainerError.FrequencyTable);
+        int next = 0;
+        foreach (ref ushort group in groups)
+        {
+            int high = 0;
+            while (reader.Read(1) == 1)
+            {
+                if (next + (++high << riceBits) >= numbers)
+                    Invalid.Throw(ContainerError.FrequencyTable, "A listed group is out of range.");
+            }
+
+            next += (high << riceBits) + (int)reader.Read(riceBits);
+            if (next >= numbers)
+                Invalid.Throw(ContainerError.FrequencyTable, "A listed group is out of range.");
+            group = (ushort)next++;
+        }
+
+        return reader.Finish();
+    }
+
+    // A varint in [1, most], as short as possible.
+    private static int ReadCount(ReadOnlySpan<byte> bytes, ref int position, int most)
+    {
+        long value = 0;
+        for (int shift = 0; shift < 35; shift += 7)
+        {
+            if (position == bytes.Length)
+                Invalid.Throw(ContainerError.EntropyStream, "The number of groups without a token is missing.");
+            byte next = bytes[position++];
+            value |= (long)(next & 127) << shift;
+            if (next < 128)
+            {
+                if (next == 0 && shift > 0)
+                    break;
+                if (value is 0 || value > most)
+                    Invalid.Throw(ContainerError.EntropyStream, "The number of groups without a token is out of range.");
+                return (int)value;
+            }
+        }
+
+        Invalid.Throw(ContainerError.Integer, "An integer is not in its shortest form.");
+        return 0;
+    }
+
+    private void Replace(ReadOnlySpan<byte> block, Span<byte> expanded)
+    {
+        int start = 0;
+        int found;
+        while ((found = block[start..].IndexOf(expander.Escape)) >= 0)
+        {
+            if (apartUsed + groupSize > escapedEnd)
+                Invalid.Throw(ContainerError.EntropyStream, "There are more groups without a token than declared.");
+            start += found;
+            apart.AsSpan(apartUsed, groupSize).CopyTo(expanded[(start * groupSize)..]);
+            apartUsed += groupSize;
+            start++;
+        }
+    }
+}
