@@ -63,12 +63,18 @@ setup() { check_sdk; check_runtime; }
 
 build() { dotnet build NeuralCompression.sln --configuration Release --verbosity quiet -nologo; }
 
+# The whole suite once, then the codec's kernel tests again with instruction sets switched off. Each such leg first asserts that its switch worked.
 # The last line printed is the totals alone: "412 passed, 0 failed".
 run_tests() {
     local log status=0
     log=$(mktemp)
     trap 'rm -f "$log"' RETURN
     dotnet test NeuralCompression.sln --configuration Release --no-build --nologo -m:1 "$@" 2>&1 | tee "$log" || status=$?
+    if [ "$#" = 0 ] && [ "$(uname -m)" = x86_64 ]; then
+        run_leg vector128 DOTNET_EnableAVX2=0 || status=$?
+        run_leg scalar DOTNET_EnableHWIntrinsic=0 || status=$?
+        if grep -q avx512f /proc/cpuinfo 2>/dev/null; then run_leg avx2 DOTNET_EnableAVX512=0 || status=$?; fi
+    fi
     awk '
         function field(name,   part) {
             if (match($0, name ": +[0-9]+")) { part = substr($0, RSTART, RLENGTH); sub(/.*: +/, "", part); return part + 0 }
@@ -81,6 +87,13 @@ run_tests() {
             exit (passed == 0)
         }' "$log" || status=1
     return $status
+}
+
+# run_leg KERNEL SWITCH: the tests that compare kernels, in a process where KERNEL is the best there is.
+run_leg() {
+    echo "build.sh: kernel tests with $2 (expecting $1)"
+    env "$2" NC_EXPECT_ISA="$1" dotnet test tests/NeuralCompression.Codec.Tests --configuration Release --no-build --nologo \
+        --filter 'FullyQualifiedName~Kernels|FullyQualifiedName~ContextMixing|FullyQualifiedName~GoldenTests|FullyQualifiedName~Quantizer' 2>&1 | tee -a "$log"
 }
 
 case "${1:-}" in

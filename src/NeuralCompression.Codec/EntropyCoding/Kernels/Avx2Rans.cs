@@ -19,6 +19,8 @@ internal static unsafe class Avx2Rans
 {
     private const int VectorLanes = 8;
     private const int HalfStep = RansKernels.LaneUnit;
+    private const int MaxLanes = 2 * HalfStep;
+    private const int AlignmentLanes = 64 / sizeof(uint);
 
     // Row m moves the i-th loaded word to the i-th lane whose bit is set in m; one byte per lane.
     private static readonly byte* Expansions = BuildExpansions();
@@ -32,12 +34,14 @@ internal static unsafe class Avx2Rans
     internal static int Decode(ReadOnlySpan<byte> words, SlotTable table, Span<uint> states, Span<byte> symbols, out int read)
     {
         int lanes = states.Length;
+        uint* room = stackalloc uint[MaxLanes + AlignmentLanes];
+        uint* state = Align(room);
+        states.CopyTo(new Span<uint>(state, lanes));
         int steps = symbols.Length / lanes;
         int precision = table.PrecisionBits;
         bool wide = table.Packed.IsEmpty;
         fixed (byte* firstWord = words)
         fixed (byte* firstSymbol = symbols)
-        fixed (uint* state = states)
         fixed (uint* slots = wide ? table.Slots : table.Packed)
         fixed (byte* slotSymbols = table.Symbols)
         {
@@ -45,10 +49,10 @@ internal static unsafe class Avx2Rans
             byte* symbol = firstSymbol;
             byte* end = firstSymbol + ((long)steps * lanes);
             byte* wordEnd = firstWord + words.Length;
-            int room = lanes * sizeof(ushort);
+            int step = lanes * sizeof(ushort);
             if (wide)
             {
-                while (symbol < end && wordEnd - word >= room)
+                while (symbol < end && wordEnd - word >= step)
                 {
                     for (int half = 0; half < lanes; half += HalfStep)
                     {
@@ -59,7 +63,7 @@ internal static unsafe class Avx2Rans
             }
             else if (lanes == HalfStep)
             {
-                while (symbol < end && wordEnd - word >= room)
+                while (symbol < end && wordEnd - word >= step)
                 {
                     word = DecodeHalf(state, slots, slotSymbols, precision, word, symbol, wide: false);
                     symbol += HalfStep;
@@ -67,7 +71,7 @@ internal static unsafe class Avx2Rans
             }
             else
             {
-                while (symbol < end && wordEnd - word >= room)
+                while (symbol < end && wordEnd - word >= step)
                 {
                     word = DecodeHalf(state, slots, slotSymbols, precision, word, symbol, wide: false);
                     word = DecodeHalf(state + HalfStep, slots, slotSymbols, precision, word, symbol + HalfStep, wide: false);
@@ -75,6 +79,7 @@ internal static unsafe class Avx2Rans
                 }
             }
 
+            new Span<uint>(state, lanes).CopyTo(states);
             read = (int)(word - firstWord);
             return (int)(symbol - firstSymbol);
         }
@@ -84,10 +89,12 @@ internal static unsafe class Avx2Rans
     internal static int Encode(ReadOnlySpan<byte> symbols, EncodeTable table, Span<uint> states, Span<byte> words, out int first)
     {
         int lanes = states.Length;
+        uint* room = stackalloc uint[MaxLanes + AlignmentLanes];
+        uint* state = Align(room);
+        states.CopyTo(new Span<uint>(state, lanes));
         int precision = table.Source.PrecisionBits;
         fixed (byte* firstWord = words)
         fixed (byte* firstSymbol = symbols)
-        fixed (uint* state = states)
         fixed (ulong* entries = table.Entries)
         {
             byte* word = firstWord + words.Length;
@@ -101,6 +108,7 @@ internal static unsafe class Avx2Rans
                 }
             }
 
+            new Span<uint>(state, lanes).CopyTo(states);
             first = (int)(word - firstWord);
             return (int)(symbol - firstSymbol);
         }
@@ -121,6 +129,9 @@ internal static unsafe class Avx2Rans
         Avx2.PermuteVar8x32(bytes, Vector256.Create(0, 4, 1, 5, 2, 6, 3, 7)).AsByte().Store(symbol);
         return word;
     }
+
+    // States are stored as vectors and read one by one in the next step; where a vector crosses a cache line that takes twice as long.
+    private static uint* Align(uint* room) => (uint*)(((nuint)room + 63) & ~(nuint)63);
 
     // D3 to D6 for eight lanes; the symbols are returned.
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
