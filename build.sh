@@ -73,7 +73,6 @@ run_tests() {
     if [ "$#" = 0 ] && [ "$(uname -m)" = x86_64 ]; then
         run_leg vector128 DOTNET_EnableAVX2=0 || status=$?
         run_leg scalar DOTNET_EnableHWIntrinsic=0 || status=$?
-        if grep -q avx512f /proc/cpuinfo 2>/dev/null; then run_leg avx2 DOTNET_EnableAVX512=0 || status=$?; fi
     fi
     awk '
         function field(name,   part) {

@@ -15,7 +15,6 @@ public class RansKernelTests(ITestOutputHelper output)
         ["scalar"] = ["scalar"],
         ["vector128"] = ["scalar", "vector128"],
         ["avx2"] = ["scalar", "vector128", "avx2"],
-        ["avx512"] = ["scalar", "vector128", "avx2", "avx512"],
     };
 
     [Fact]
