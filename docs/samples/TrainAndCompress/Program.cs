@@ -52,7 +52,11 @@ int TrainCompressAndCheck()
     // Asked for now: a folder that cannot be written to should not be found out after the training.
     try
     {
-        Directory.CreateDirectory(Path.GetDirectoryName(Path.GetFullPath(options.ModelFile))!);
+        string folder = Path.GetDirectoryName(Path.GetFullPath(options.ModelFile))!;
+        Directory.CreateDirectory(folder);
+        using (File.Create(Path.Combine(folder, Path.GetRandomFileName()), bufferSize: 1, FileOptions.DeleteOnClose))
+        {
+        }
     }
     catch (Exception error) when (error is IOException or UnauthorizedAccessException)
     {
