@@ -33,6 +33,9 @@ public sealed class CompressionOptions
     /// </summary>
     public double QuantizedForward { get; set; }
 
+    /// <summary>What drives strength, noise, rounding, learning rate and freezing by the number of optimizer steps; null (the default) leaves them to the owner of the session.</summary>
+    public CompressionSchedule? Schedule { get; set; }
+
     /// <summary>
     /// Which parameters are compressed, by name and parameter; null (the default) takes every trainable floating-point parameter of two or more dimensions.
     /// </summary>
@@ -47,6 +50,7 @@ public sealed class CompressionOptions
         Mapping = Mapping,
         TrainGains = TrainGains,
         QuantizedForward = QuantizedForward,
+        Schedule = Schedule,
         Include = Include,
     };
 
