@@ -31,6 +31,7 @@ internal static class SessionState
             AddIfAny(writer, $"log-gain/{weight.Name}", weight.LogGain);
             AddIfAny(writer, $"moment/{weight.Name}", weight.Moment);
             AddIfAny(writer, $"support/{weight.Name}", weight.Support);
+            AddIfAny(writer, $"strength/{weight.Name}", weight.Strength);
         }
 
         foreach (var (name, tensor) in Uncompressed(model, weights))
@@ -87,7 +88,8 @@ internal static class SessionState
                 stored[$"gain/{weight.Name}"].item<double>(),
                 stored.GetValueOrDefault($"log-gain/{weight.Name}"),
                 stored.GetValueOrDefault($"moment/{weight.Name}")?.to(weight.Theta.device),
-                stored.GetValueOrDefault($"support/{weight.Name}")?.to(weight.Theta.device));
+                stored.GetValueOrDefault($"support/{weight.Name}")?.to(weight.Theta.device),
+                stored.GetValueOrDefault($"strength/{weight.Name}"));
         }
 
         foreach (var (name, tensor) in uncompressed)

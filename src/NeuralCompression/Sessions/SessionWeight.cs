@@ -84,6 +84,9 @@ internal abstract class SessionWeight : IDisposable
     /// <summary>Running mean of the squared task gradients of θ; only the proximal mode has one.</summary>
     public Tensor? Moment { get; protected set; }
 
+    /// <summary>Strength of the compression term for each weight, shape and type of θ; null where all are 1.</summary>
+    public Tensor? Strength { get; private set; }
+
     /// <summary>Signs (−1, 0, 1; int8) the frozen tensor must keep; null while not frozen.</summary>
     public Tensor? Support { get; private set; }
 
@@ -250,6 +253,14 @@ internal abstract class SessionWeight : IDisposable
         Constrain();
     }
 
+    public void SetStrength(Tensor? strength)
+    {
+        using var scope = NewDisposeScope();
+        using var _ = no_grad();
+        using var previous = Strength;
+        Strength = strength?.detach().to(Theta.dtype).to(Theta.device).expand(Theta.shape).contiguous().clone().DetachFromDisposeScope();
+    }
+
     /// <summary>Bounds of θ for a frozen survivor of either sign.</summary>
     protected (double LargestNegative, double SmallestPositive) SurvivorBounds()
     {
@@ -263,7 +274,7 @@ internal abstract class SessionWeight : IDisposable
     /// <summary>θ of a zero weight, towards which the proximal step moves; NaN if zero lies at or beyond a limit.</summary>
     protected double ZeroPoint => Mapping.LowerLimit < 0 && Mapping.UpperLimit > 0 ? Mapping.Inverse(0.0) : double.NaN;
 
-    public void SetState(Tensor theta, double gain, Tensor? logGain, Tensor? moment, Tensor? support)
+    public void SetState(Tensor theta, double gain, Tensor? logGain, Tensor? moment, Tensor? support, Tensor? strength)
     {
         using var scope = NewDisposeScope();
         using var _ = no_grad();
@@ -280,6 +291,7 @@ internal abstract class SessionWeight : IDisposable
         Moment = moment?.clone().DetachFromDisposeScope();
         Support?.Dispose();
         Support = support?.clone().DetachFromDisposeScope();
+        SetStrength(strength);
         Remap();
         WriteEffectiveWeights();
     }
@@ -295,6 +307,7 @@ internal abstract class SessionWeight : IDisposable
         Mapped.Dispose();
         Moment?.Dispose();
         Support?.Dispose();
+        Strength?.Dispose();
     }
 
     // Made inside a user's dispose scope, what the session owns would die with the scope.

@@ -34,6 +34,8 @@ internal sealed class SpanSessionWeight<T> : SessionWeight
 
     private ReadOnlySpan<sbyte> SupportSpan => Support is null ? default : TensorMemory.Span<sbyte>(Support);
 
+    private ReadOnlySpan<T> StrengthSpan => Strength is null ? default : TensorMemory.Span<T>(Strength);
+
     private T GainValue => T.CreateTruncating(Gain);
 
     protected override bool Remap(bool write)
@@ -236,7 +238,7 @@ internal sealed class SpanSessionWeight<T> : SessionWeight
         WriteEffectiveWeights();
     }
 
-    public override SparsityRatio Ratio() => SparsityRatio.Of<T>(MappedSpan);
+    public override SparsityRatio Ratio() => SparsityRatio.Of<T>(MappedSpan, StrengthSpan);
 
     public override Tensor LossGradient(SparsityRatio ratio, double lambda, LossOptions loss)
     {
@@ -293,12 +295,13 @@ internal sealed class SpanSessionWeight<T> : SessionWeight
         var correction = T.CreateTruncating(settings.BiasCorrection);
         var epsilon = T.CreateTruncating(ProximalSettings.Epsilon);
         double strength = settings.Lambda * settings.LearningRate;
+        var strengths = StrengthSpan;
         for (int i = 0; i < theta.Length; i += BlockLength)
         {
             int n = Math.Min(BlockLength, theta.Length - i);
             var step = scratch[..n];
             var other = slopes[..n];
-            ratio.Gradient(mapped.Slice(i, n), strength, settings.Loss, step);
+            ratio.Gradient(mapped.Slice(i, n), strength, settings.Loss, step, strengths.IsEmpty ? default : strengths.Slice(i, n));
             SlopeOfMapped(theta.Slice(i, n), mapped.Slice(i, n), other);
             TensorPrimitives.Multiply(step, other, step);
             TensorPrimitives.Divide(moment.Slice(i, n), correction, other);
@@ -381,12 +384,13 @@ internal sealed class SpanSessionWeight<T> : SessionWeight
         Span<T> slopes = stackalloc T[BlockLength];
         ReadOnlySpan<T> theta = ThetaSpan;
         ReadOnlySpan<T> mapped = MappedSpan;
+        var strengths = StrengthSpan;
         for (int i = 0; i < target.Length; i += BlockLength)
         {
             int n = Math.Min(BlockLength, target.Length - i);
             var gradient = scratch[..n];
             var slope = slopes[..n];
-            ratio.Gradient(mapped.Slice(i, n), lambda, loss, gradient);
+            ratio.Gradient(mapped.Slice(i, n), lambda, loss, gradient, strengths.IsEmpty ? default : strengths.Slice(i, n));
             SlopeOfMapped(theta.Slice(i, n), mapped.Slice(i, n), slope);
             TensorPrimitives.MultiplyAdd(gradient, slope, target.Slice(i, n), target.Slice(i, n));
         }

@@ -120,13 +120,13 @@ internal sealed class TensorSessionWeight : SessionWeight
         WriteEffectiveWeights();
     }
 
-    public override SparsityRatio Ratio() => SparsityRatio.Of(Mapped);
+    public override SparsityRatio Ratio() => SparsityRatio.Of(Mapped, Strength);
 
     public override Tensor LossGradient(SparsityRatio ratio, double lambda, LossOptions loss)
     {
         using var scope = NewDisposeScope();
         using var _ = no_grad();
-        var gradient = ratio.Gradient(Mapped, lambda, loss);
+        var gradient = ratio.Gradient(Mapped, lambda, loss, Strength);
         gradient = IsDirect ? gradient.div(Gain) : gradient.mul(Mapping.Derivative(Theta));
         return gradient.to(Theta.dtype).MoveToOuterDisposeScope();
     }
