@@ -51,12 +51,12 @@ internal static class LossCost
         ReadOnlySpan<float> weights = MemoryMarshal.Cast<byte, float>(weight.bytes);
         var target = MemoryMarshal.Cast<byte, float>(gradient.bytes);
         Span<float> scratch = stackalloc float[2048];
-        term.Measure(weights, equalizer: false);
+        term.Measure(weights, default, equalizer: false);
         term.Prepare(new LossStrengths(1, 0));
         for (int i = 0; i < target.Length; i += scratch.Length)
         {
             int n = Math.Min(scratch.Length, target.Length - i);
-            term.Gradient(weights.Slice(i, n), i, scratch[..n]);
+            term.Gradient(weights.Slice(i, n), default, i, scratch[..n]);
             TensorPrimitives.Add(target.Slice(i, n), scratch[..n], target.Slice(i, n));
         }
     }

@@ -1,4 +1,5 @@
 using System.Numerics;
+using System.Numerics.Tensors;
 using static TorchSharp.torch;
 using Tensor = TorchSharp.torch.Tensor;
 
@@ -20,7 +21,11 @@ internal sealed class CompressionTerm
     private readonly double[] _l1;
     private readonly double[] _squares;
     private readonly GradientCoefficients[] _coefficients;
+
+    // What the equaliser needs: the ratio of all weights, whatever their strengths, and how many are not zero.
+    private SparsityRatio _all;
     private long _nonZeros;
+    private GradientCoefficients _equalizer;
 
     public CompressionTerm(LossOptions options, ReadOnlySpan<long> shape, double factor = 1)
     {
@@ -52,34 +57,43 @@ internal sealed class CompressionTerm
     /// <summary>The tensor's share of the strengths, from <see cref="LossOptions.Strengths"/>.</summary>
     public double Factor { get; }
 
+    /// <summary>Whether single weights may have strengths of their own.</summary>
+    public bool TakesStrengths => !MeasuresNorms;
+
     private bool IsWhole { get; }
 
     private bool MeasuresNorms => !IsWhole && _options.GroupMeasure == GroupMeasure.Norms;
 
-    public void Measure<T>(ReadOnlySpan<T> weights, bool equalizer)
+    /// <summary>Measures the weights.</summary>
+    /// <param name="weights">All weights of the tensor.</param>
+    /// <param name="strengths">One for each weight, or none where all are 1.</param>
+    /// <param name="equalizer">Whether the equaliser will be asked for.</param>
+    public void Measure<T>(ReadOnlySpan<T> weights, ReadOnlySpan<T> strengths, bool equalizer)
         where T : unmanaged, IBinaryFloatingPointIeee754<T>
     {
         if (IsWhole)
         {
-            var ratio = SparsityRatio.Of(weights);
+            var ratio = SparsityRatio.Of(weights, strengths);
             (_l1[0], _squares[0]) = (ratio.L1, ratio.SumOfSquares);
         }
         else
         {
-            MeasureRuns(weights);
+            MeasureRuns(weights, strengths);
         }
 
-        _nonZeros = equalizer ? SparsityRatio.CountNonZeros(weights) : 0;
+        (_all, _nonZeros) = equalizer ? (SparsityRatio.Of(weights), SparsityRatio.CountNonZeros(weights)) : (default, 0);
     }
 
-    public void Measure(Tensor weights, bool equalizer)
+    /// <summary>The same with tensor operations: for other devices, types and strides.</summary>
+    public void Measure(Tensor weights, Tensor? strengths, bool equalizer)
     {
         using var scope = NewDisposeScope();
         using var _ = no_grad();
         var magnitudes = weights.detach().to(ScalarType.Float64).reshape(_view).abs();
-        magnitudes.sum(_summed).cpu().contiguous().data<double>().ToArray().CopyTo(_l1, 0);
+        var weighted = strengths is null ? magnitudes : magnitudes.mul(strengths.reshape(_view));
+        weighted.sum(_summed).cpu().contiguous().data<double>().ToArray().CopyTo(_l1, 0);
         magnitudes.square().sum(_summed).cpu().contiguous().data<double>().ToArray().CopyTo(_squares, 0);
-        _nonZeros = equalizer ? weights.detach().count_nonzero().item<long>() : 0;
+        (_all, _nonZeros) = equalizer ? (SparsityRatio.Of(weights), weights.detach().count_nonzero().item<long>()) : (default, 0);
     }
 
     /// <summary>Value of what was measured last.</summary>
@@ -98,8 +112,7 @@ internal sealed class CompressionTerm
             }
         }
 
-        var whole = Whole();
-        double unequal = _nonZeros == 0 ? 0 : 1 - (whole.Ratio * whole.Ratio / _nonZeros);
+        double unequal = _nonZeros == 0 ? 0 : 1 - (_all.Ratio * _all.Ratio / _nonZeros);
         return Factor * ((strengths.Lambda * value) + (strengths.Equalizer * unequal));
     }
 
@@ -107,56 +120,78 @@ internal sealed class CompressionTerm
     public void Prepare(LossStrengths strengths)
     {
         strengths *= Factor;
-        var whole = Whole();
 
         // E = 1 - R^2 / k, so its gradient is that of R times -2 R / k.
-        var equalizer = _nonZeros == 0 ? default(GradientCoefficients?) : whole.Coefficients(-2 * strengths.Equalizer * whole.Ratio / _nonZeros, LossGrowth.Full);
+        _equalizer = _nonZeros == 0 ? default : _all.Coefficients(-2 * strengths.Equalizer * _all.Ratio / _nonZeros, LossGrowth.Full);
         var norms = MeasuresNorms ? Norms() : default;
         for (int g = 0; g < _coefficients.Length; g++)
         {
             var ratio = new SparsityRatio(_l1[g], _squares[g]);
-            var coefficients = MeasuresNorms
+            _coefficients[g] = MeasuresNorms
                 ? OfNorm(norms, ratio.L2, strengths.Lambda)
                 : ratio.Coefficients(strengths.Lambda * ratio.GradientScale(_options), _options.Growth);
-            _coefficients[g] = equalizer is { } e ? coefficients + e : coefficients;
         }
     }
 
-    /// <summary>Writes the prepared gradient of the weights that begin at an index of the tensor.</summary>
-    public void Gradient<T>(ReadOnlySpan<T> weights, long start, Span<T> gradient)
+    /// <summary>Writes the prepared gradient of the weights that begin at an index of the tensor, with their strengths.</summary>
+    public void Gradient<T>(ReadOnlySpan<T> weights, ReadOnlySpan<T> strengths, long start, Span<T> gradient)
         where T : unmanaged, IBinaryFloatingPointIeee754<T>
     {
-        if (IsWhole)
+        if (_nonZeros > 0 && !strengths.IsEmpty)
         {
-            _coefficients[0].Write(weights, gradient);
+            // The equaliser knows no strengths.
+            WriteGroups(weights, strengths, start, gradient, default);
+            Span<T> equal = stackalloc T[256];
+            for (int i = 0; i < weights.Length; i += equal.Length)
+            {
+                int n = Math.Min(equal.Length, weights.Length - i);
+                _equalizer.Write(weights.Slice(i, n), default, equal);
+                TensorPrimitives.Add(gradient.Slice(i, n), equal[..n], gradient.Slice(i, n));
+            }
+
             return;
         }
+
+        WriteGroups(weights, strengths, start, gradient, _nonZeros > 0 ? _equalizer : default(GradientCoefficients?));
+    }
+
+    private void WriteGroups<T>(ReadOnlySpan<T> weights, ReadOnlySpan<T> strengths, long start, Span<T> gradient, GradientCoefficients? equalizer)
+        where T : unmanaged, IBinaryFloatingPointIeee754<T>
+    {
 
         for (int i = 0; i < weights.Length;)
         {
             var (run, offset) = Math.DivRem(start + i, _runLength);
             int n = (int)Math.Min(weights.Length - i, _runLength - offset);
-            _coefficients[run % _coefficients.Length].Write(weights.Slice(i, n), gradient.Slice(i, n));
+            var coefficients = _coefficients[run % _coefficients.Length];
+            (equalizer is { } e ? coefficients + e : coefficients).Write(weights.Slice(i, n), strengths.IsEmpty ? default : strengths.Slice(i, n), gradient.Slice(i, n));
             i += n;
         }
     }
 
     /// <summary>The prepared gradient with tensor operations, in double precision: for other devices, types and strides.</summary>
-    public Tensor Gradient(Tensor weights)
+    public Tensor Gradient(Tensor weights, Tensor? strengths)
     {
         using var scope = NewDisposeScope();
         using var _ = no_grad();
         var wide = weights.detach().to(ScalarType.Float64).reshape(_view);
         var sign = wide.sign();
-        var inner = sign.mul(Each(c => c.InnerSign)).sub(wide.mul(Each(c => c.InnerWeight)));
-        var outer = sign.mul(Each(c => c.OuterSign)).sub(wide.mul(Each(c => c.OuterWeight)));
-        return outer.where(wide.abs().gt(Each(c => c.Critical)), inner).reshape(weights.shape).MoveToOuterDisposeScope();
+        var strength = strengths is null ? ones(1, ScalarType.Float64, wide.device) : strengths.to(ScalarType.Float64).reshape(_view);
+        var inner = sign.mul(strength).mul(Each(c => c.InnerSign)).sub(wide.mul(Each(c => c.InnerWeight)));
+        var outer = sign.mul(strength).mul(Each(c => c.OuterSign)).sub(wide.mul(Each(c => c.OuterWeight)));
+        var gradient = outer.where(wide.abs().gt(strength.mul(Each(c => c.Critical))), inner);
+        if (_nonZeros > 0)
+        {
+            gradient = gradient.add(sign.mul(_equalizer.InnerSign)).sub(wide.mul(_equalizer.InnerWeight));
+        }
+
+        return gradient.reshape(weights.shape).MoveToOuterDisposeScope();
 
         Tensor Each(Func<GradientCoefficients, double> part) =>
             tensor(Array.ConvertAll(_coefficients, c => part(c)), ScalarType.Float64).reshape(_groupShape).to(wide.device);
     }
 
-    private void MeasureRuns<T>(ReadOnlySpan<T> weights)
+    private void MeasureRuns<T>(ReadOnlySpan<T> weights, ReadOnlySpan<T> strengths)
         where T : unmanaged, IBinaryFloatingPointIeee754<T>
     {
         Array.Clear(_l1);
@@ -164,23 +199,10 @@ internal sealed class CompressionTerm
         int length = (int)_runLength;
         for (int i = 0, g = 0; i < weights.Length; i += length, g = g + 1 == _l1.Length ? 0 : g + 1)
         {
-            var ratio = SparsityRatio.Of(weights.Slice(i, length));
+            var ratio = SparsityRatio.Of(weights.Slice(i, length), strengths.IsEmpty ? default : strengths.Slice(i, length));
             _l1[g] += ratio.L1;
             _squares[g] += ratio.SumOfSquares;
         }
-    }
-
-    private SparsityRatio Whole()
-    {
-        double l1 = 0;
-        double squares = 0;
-        for (int g = 0; g < _l1.Length; g++)
-        {
-            l1 += _l1[g];
-            squares += _squares[g];
-        }
-
-        return new SparsityRatio(l1, squares);
     }
 
     private SparsityRatio Norms()

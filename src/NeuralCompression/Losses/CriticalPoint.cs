@@ -41,9 +41,9 @@ public static class CriticalPoint
 
         using var scope = NewDisposeScope();
         var term = new CompressionTerm(new LossOptions(), weights.shape);
-        term.Measure(weights, equalizer: false);
+        term.Measure(weights, strengths: null, equalizer: false);
         term.Prepare(new LossStrengths(Lambda: ratio.L2, Equalizer: 0));
-        using var gradient = term.Gradient(weights);
+        using var gradient = term.Gradient(weights, strengths: null);
         return gradient.abs().max().item<double>() <= tolerance;
     }
 

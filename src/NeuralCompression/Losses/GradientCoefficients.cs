@@ -3,7 +3,8 @@ using System.Numerics;
 namespace NeuralCompression;
 
 /// <summary>
-/// The gradient of the compression term over one group: s · sign(w) − r · w, with one pair (s, r) up to a critical magnitude and another beyond it. Zero at a zero weight.
+/// The gradient of the compression term over one group: p · sign(w) − r · w, with one pair (p, r) up to a critical magnitude and another beyond it. Zero at a zero weight. With a strength s for every weight, p and the critical
+/// magnitude are s times as large.
 /// </summary>
 internal readonly record struct GradientCoefficients(double InnerSign, double InnerWeight, double OuterSign, double OuterWeight, double Critical)
 {
@@ -18,7 +19,10 @@ internal readonly record struct GradientCoefficients(double InnerSign, double In
     public static GradientCoefficients Everywhere(double sign, double weight) => new(sign, weight, sign, weight, double.PositiveInfinity);
 
     /// <summary>Writes the gradient.</summary>
-    public void Write<T>(ReadOnlySpan<T> weights, Span<T> gradient)
+    /// <param name="weights">The weights.</param>
+    /// <param name="strengths">One for each weight, or none where all are 1.</param>
+    /// <param name="gradient">Receives the gradient.</param>
+    public void Write<T>(ReadOnlySpan<T> weights, ReadOnlySpan<T> strengths, Span<T> gradient)
         where T : unmanaged, IBinaryFloatingPointIeee754<T>
     {
         var innerSign = T.CreateTruncating(InnerSign);
@@ -39,9 +43,12 @@ internal readonly record struct GradientCoefficients(double InnerSign, double In
             {
                 var w = new Vector<T>(weights[i..]);
                 var negative = w & signBit;
-                var inner = (vInnerSign ^ negative) - (w * vInnerWeight);
-                var outer = (vOuterSign ^ negative) - (w * vOuterWeight);
-                var value = Vector.ConditionalSelect(Vector.GreaterThan(Vector.Abs(w), vCritical), outer, inner);
+                var strength = strengths.IsEmpty ? Vector<T>.One : new Vector<T>(strengths[i..]);
+                var inner = ((vInnerSign ^ negative) * strength) - (w * vInnerWeight);
+                var outer = ((vOuterSign ^ negative) * strength) - (w * vOuterWeight);
+
+                // An infinite critical magnitude times a strength of zero is no number, which nothing is larger than.
+                var value = Vector.ConditionalSelect(Vector.GreaterThan(Vector.Abs(w), vCritical * strength), outer, inner);
                 Vector.AndNot(value, Vector.Equals(w, Vector<T>.Zero)).CopyTo(gradient[i..]);
             }
         }
@@ -49,8 +56,9 @@ internal readonly record struct GradientCoefficients(double InnerSign, double In
         for (; i < weights.Length; i++)
         {
             var w = weights[i];
-            bool beyond = T.Abs(w) > critical;
-            var sign = beyond ? outerSign : innerSign;
+            var strength = strengths.IsEmpty ? T.One : strengths[i];
+            bool beyond = T.Abs(w) > critical * strength;
+            var sign = strength * (beyond ? outerSign : innerSign);
             var pull = w * (beyond ? outerWeight : innerWeight);
             gradient[i] = w == T.Zero ? T.Zero : (w < T.Zero ? -sign : sign) - pull;
         }

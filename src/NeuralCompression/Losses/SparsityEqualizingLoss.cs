@@ -122,13 +122,13 @@ public sealed class SparsityEqualizingLoss : nn.Module<Tensor, Tensor>
         switch (span, resultType)
         {
             case (true, ScalarType.Float32):
-                term.Measure<float>(TensorMemory.Span<float>(weights), equalizer);
+                term.Measure<float>(TensorMemory.Span<float>(weights), default, equalizer);
                 break;
             case (true, _):
-                term.Measure<double>(TensorMemory.Span<double>(weights), equalizer);
+                term.Measure<double>(TensorMemory.Span<double>(weights), default, equalizer);
                 break;
             default:
-                term.Measure(weights, equalizer);
+                term.Measure(weights, strengths: null, equalizer);
                 break;
         }
 
@@ -147,18 +147,18 @@ public sealed class SparsityEqualizingLoss : nn.Module<Tensor, Tensor>
     {
         if (!span)
         {
-            using var wide = term.Gradient(weights);
+            using var wide = term.Gradient(weights, strengths: null);
             return wide.to(resultType);
         }
 
         var gradient = empty_like(weights, requires_grad: false);
         if (resultType == ScalarType.Float32)
         {
-            term.Gradient<float>(TensorMemory.Span<float>(weights), 0, TensorMemory.Span<float>(gradient));
+            term.Gradient<float>(TensorMemory.Span<float>(weights), default, 0, TensorMemory.Span<float>(gradient));
         }
         else
         {
-            term.Gradient<double>(TensorMemory.Span<double>(weights), 0, TensorMemory.Span<double>(gradient));
+            term.Gradient<double>(TensorMemory.Span<double>(weights), default, 0, TensorMemory.Span<double>(gradient));
         }
 
         return gradient;

@@ -7,6 +7,7 @@ namespace NeuralCompression;
 
 /// <summary>
 /// L1 and L2 of one tensor, accumulated in double precision, and the numbers that follow: the ratio R = L1/L2 and the critical magnitude c = L2²/L1, above which the ratio's gradient points outwards.
+/// With a strength s for every weight, L1 is Σ s|w|, and the gradient of a weight points outwards above s · c.
 /// </summary>
 internal readonly record struct SparsityRatio(double L1, double SumOfSquares)
 {
@@ -24,7 +25,9 @@ internal readonly record struct SparsityRatio(double L1, double SumOfSquares)
 
     public double CriticalMagnitude => IsZero ? 0 : SumOfSquares / L1;
 
-    public static SparsityRatio Of<T>(ReadOnlySpan<T> weights)
+    /// <param name="weights">The weights.</param>
+    /// <param name="strengths">One for each weight, or none where all are 1.</param>
+    public static SparsityRatio Of<T>(ReadOnlySpan<T> weights, ReadOnlySpan<T> strengths = default)
         where T : unmanaged, IBinaryFloatingPointIeee754<T>
     {
         double l1 = 0;
@@ -32,13 +35,32 @@ internal readonly record struct SparsityRatio(double L1, double SumOfSquares)
         for (int i = 0; i < weights.Length; i += SumBlock)
         {
             var block = weights.Slice(i, Math.Min(SumBlock, weights.Length - i));
-            double blockL1 = double.CreateTruncating(TensorPrimitives.SumOfMagnitudes(block));
+            double blockL1 = double.CreateTruncating(strengths.IsEmpty ? TensorPrimitives.SumOfMagnitudes(block) : SumOfMagnitudes(block, strengths.Slice(i, block.Length)));
             double blockSquares = double.CreateTruncating(TensorPrimitives.SumOfSquares(block));
             l1 += blockL1;
             squares += blockL1 > 0 && blockSquares is not (> SafeSquares and < 1 / SafeSquares) ? WideSquares(block) : blockSquares;
         }
 
         return new SparsityRatio(l1, squares);
+    }
+
+    private static T SumOfMagnitudes<T>(ReadOnlySpan<T> block, ReadOnlySpan<T> strengths)
+        where T : unmanaged, IBinaryFloatingPointIeee754<T>
+    {
+        var sums = Vector<T>.Zero;
+        int i = 0;
+        for (; Vector<T>.IsSupported && i <= block.Length - Vector<T>.Count; i += Vector<T>.Count)
+        {
+            sums += Vector.Abs(new Vector<T>(block[i..])) * new Vector<T>(strengths[i..]);
+        }
+
+        T sum = Vector.Sum(sums);
+        for (; i < block.Length; i++)
+        {
+            sum += T.Abs(block[i]) * strengths[i];
+        }
+
+        return sum;
     }
 
     private static double WideSquares<T>(ReadOnlySpan<T> block)

@@ -37,6 +37,7 @@ internal static class SessionState
             AddIfAny(writer, $"log-gain/{weight.Name}", weight.LogGain);
             AddIfAny(writer, $"moment/{weight.Name}", weight.Moment);
             AddIfAny(writer, $"support/{weight.Name}", weight.Support);
+            AddIfAny(writer, $"strength/{weight.Name}", weight.Strength);
             AddIfAny(writer, $"levels/{weight.Name}", weight.IsAssigned ? weight.Mapped : null);
         }
 
@@ -105,6 +106,7 @@ internal static class SessionState
                 stored.GetValueOrDefault($"log-gain/{weight.Name}"),
                 stored.GetValueOrDefault($"moment/{weight.Name}")?.to(weight.Theta.device),
                 stored.GetValueOrDefault($"support/{weight.Name}")?.to(weight.Theta.device),
+                stored.GetValueOrDefault($"strength/{weight.Name}"),
                 stored.GetValueOrDefault($"levels/{weight.Name}")?.to(weight.Theta.device));
         }
 

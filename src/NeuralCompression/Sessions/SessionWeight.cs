@@ -98,6 +98,9 @@ internal abstract class SessionWeight : IDisposable
     /// <summary>Running mean of the squared task gradients of θ; only the proximal mode has one.</summary>
     public Tensor? Moment { get; protected set; }
 
+    /// <summary>Strength of the compression term for each weight, shape and type of θ; null where all are 1.</summary>
+    public Tensor? Strength { get; private set; }
+
     /// <summary>Signs (−1, 0, 1; int8) the frozen tensor must keep; null while not frozen.</summary>
     public Tensor? Support { get; private set; }
 
@@ -353,6 +356,20 @@ internal abstract class SessionWeight : IDisposable
         Theta.grad = null;
     }
 
+    public void SetStrength(Tensor? strength)
+    {
+        if (strength is not null && !Term.TakesStrengths)
+        {
+            throw new InvalidOperationException($"The loss of '{Name}' measures norms of groups, which strengths of single weights have no part in.");
+        }
+
+        using var scope = NewDisposeScope();
+        using var _ = no_grad();
+        using var previous = Strength;
+        Strength = strength?.detach().to(Theta.dtype).to(Theta.device).expand(Theta.shape).contiguous().clone().DetachFromDisposeScope();
+        MappedChanged();
+    }
+
     /// <summary>Bounds of θ for a frozen survivor of either sign.</summary>
     protected (double LargestNegative, double SmallestPositive) SurvivorBounds()
     {
@@ -366,7 +383,7 @@ internal abstract class SessionWeight : IDisposable
     /// <summary>θ of a zero weight, towards which the proximal step moves; NaN if zero lies at or beyond a limit.</summary>
     protected double ZeroPoint => Mapping.LowerLimit < 0 && Mapping.UpperLimit > 0 ? Mapping.Inverse(0.0) : double.NaN;
 
-    public void SetState(Tensor theta, double gain, WeightMapping mapping, Tensor? logGain, Tensor? moment, Tensor? support, Tensor? levels)
+    public void SetState(Tensor theta, double gain, WeightMapping mapping, Tensor? logGain, Tensor? moment, Tensor? support, Tensor? strength, Tensor? levels)
     {
         using var scope = NewDisposeScope();
         using var _ = no_grad();
@@ -385,6 +402,7 @@ internal abstract class SessionWeight : IDisposable
         Moment = moment?.clone().DetachFromDisposeScope();
         Support?.Dispose();
         Support = support?.clone().DetachFromDisposeScope();
+        SetStrength(strength);
         Remap();
         if (levels is not null)
         {
@@ -405,6 +423,7 @@ internal abstract class SessionWeight : IDisposable
         Mapped.Dispose();
         Moment?.Dispose();
         Support?.Dispose();
+        Strength?.Dispose();
     }
 
     // Made inside a user's dispose scope, what the session owns would die with the scope.

@@ -37,6 +37,8 @@ internal sealed class SpanSessionWeight<T> : SessionWeight
 
     private ReadOnlySpan<sbyte> SupportSpan => Support is null ? default : TensorMemory.Span<sbyte>(Support);
 
+    private ReadOnlySpan<T> StrengthSpan => Strength is null ? default : TensorMemory.Span<T>(Strength);
+
     private T GainValue => T.CreateTruncating(Gain);
 
     protected override bool Remap(bool write)
@@ -171,7 +173,16 @@ internal sealed class SpanSessionWeight<T> : SessionWeight
 
             if (noisy)
             {
-                WriteNoisyBlock(settings, i, m, scratch, second[..n], third[..n], held);
+                try
+                {
+                    WriteNoisyBlock(settings, i, m, scratch, second[..n], third[..n], held);
+                }
+                catch (ArgumentException)
+                {
+                    // Not a number; the blocks so far are put back, the rest was not touched.
+                    RestoreFirst(i + n);
+                    throw;
+                }
             }
         }
 
@@ -267,6 +278,7 @@ internal sealed class SpanSessionWeight<T> : SessionWeight
         ReadOnlySpan<T> mapped = MappedSpan;
         var parameter = ParameterSpan;
         var support = SupportSpan;
+        var strengths = StrengthSpan;
         Span<T> slopes = stackalloc T[BlockLength];
         Span<T> scratch = stackalloc T[BlockLength];
         double gainGradient = 0;
@@ -300,7 +312,7 @@ internal sealed class SpanSessionWeight<T> : SessionWeight
             TensorPrimitives.MultiplyAdd(sum, slope, target, target);
             if (loss)
             {
-                Term.Gradient(m, i, sum);
+                Term.Gradient(m, strengths.IsEmpty ? default : strengths.Slice(i, n), i, sum);
                 TensorPrimitives.MultiplyAdd(sum, slope, target, target);
             }
         }
@@ -326,7 +338,7 @@ internal sealed class SpanSessionWeight<T> : SessionWeight
         }
     }
 
-    protected override void Measure(bool equalizer) => Term.Measure<T>(MappedSpan, equalizer);
+    protected override void Measure(bool equalizer) => Term.Measure<T>(MappedSpan, StrengthSpan, equalizer);
 
     protected override Tensor PreparedLossGradient()
     {
@@ -425,7 +437,8 @@ internal sealed class SpanSessionWeight<T> : SessionWeight
         int n = theta.Length;
         var step = scratch[..n];
         var other = slopes[..n];
-        Term.Gradient(mapped, start, step);
+        var strengths = StrengthSpan;
+        Term.Gradient(mapped, strengths.IsEmpty ? default : strengths.Slice(start, n), start, step);
         SlopeOfMapped(theta, mapped, other);
         TensorPrimitives.Multiply(step, other, step);
         TensorPrimitives.Divide(TensorMemory.Span<T>(Moment!).Slice(start, n), T.CreateTruncating(biasCorrection), other);
@@ -513,12 +526,13 @@ internal sealed class SpanSessionWeight<T> : SessionWeight
         Span<T> slopes = stackalloc T[BlockLength];
         ReadOnlySpan<T> theta = ThetaSpan;
         ReadOnlySpan<T> mapped = MappedSpan;
+        var strengths = StrengthSpan;
         for (int i = 0; i < target.Length; i += BlockLength)
         {
             int n = Math.Min(BlockLength, target.Length - i);
             var gradient = scratch[..n];
             var slope = slopes[..n];
-            Term.Gradient(mapped.Slice(i, n), i, gradient);
+            Term.Gradient(mapped.Slice(i, n), strengths.IsEmpty ? default : strengths.Slice(i, n), i, gradient);
             SlopeOfMapped(theta.Slice(i, n), mapped.Slice(i, n), slope);
             TensorPrimitives.MultiplyAdd(gradient, slope, target.Slice(i, n), target.Slice(i, n));
         }

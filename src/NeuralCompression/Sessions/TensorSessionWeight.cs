@@ -155,13 +155,13 @@ internal sealed class TensorSessionWeight : SessionWeight
         WriteEffectiveWeights();
     }
 
-    protected override void Measure(bool equalizer) => Term.Measure(Mapped, equalizer);
+    protected override void Measure(bool equalizer) => Term.Measure(Mapped, Strength, equalizer);
 
     protected override Tensor PreparedLossGradient()
     {
         using var scope = NewDisposeScope();
         using var _ = no_grad();
-        var gradient = Term.Gradient(Mapped);
+        var gradient = Term.Gradient(Mapped, Strength);
         gradient = IsDirect ? gradient.div(Gain) : gradient.mul(Mapping.Derivative(Theta));
         return gradient.to(Theta.dtype).MoveToOuterDisposeScope();
     }
