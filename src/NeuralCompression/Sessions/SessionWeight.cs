@@ -383,6 +383,77 @@ internal abstract class SessionWeight : IDisposable
     /// <summary>θ of a zero weight, towards which the proximal step moves; NaN if zero lies at or beyond a limit.</summary>
     protected double ZeroPoint => Mapping.LowerLimit < 0 && Mapping.UpperLimit > 0 ? Mapping.Inverse(0.0) : double.NaN;
 
+    /// <summary>What a reader will decode, with tensor operations; a new tensor like θ.</summary>
+    public Tensor DecodedWeights() => RoundedWeights().mul(Gain);
+
+    /// <summary>Makes entries zero; for good where zeros are frozen.</summary>
+    public void Clear(Tensor entries)
+    {
+        using var scope = NewDisposeScope();
+        using var _ = no_grad();
+        var mask = entries.expand(Theta.shape);
+        if (double.IsNaN(ZeroPoint))
+        {
+            throw new InvalidOperationException($"'{Name}' has its zero at a limit of the range, where θ cannot say zero.");
+        }
+
+        Theta.masked_fill_(mask, ZeroPoint);
+        Moment?.masked_fill_(mask, 0);
+        Support?.masked_fill_(mask, 0);
+        if (IsAssigned)
+        {
+            Mapped.masked_fill_(mask, 0);
+            MappedChanged();
+        }
+
+        Remap();
+        WriteEffectiveWeights();
+    }
+
+    /// <summary>
+    /// Re-expresses the weights in another mapping, and if an initializer is given with the gain it finds for them: g · m(θ) stays, θ moves. Returns by how much the gradient of θ is larger after it, a new tensor like θ, and how many weights were cut.
+    /// </summary>
+    public (Tensor SlopeRatio, double Clipped) Refit(WeightMapping mapping, SeedAwareInitializer? initializer)
+    {
+        using var scope = NewDisposeScope();
+        using var _ = no_grad();
+        double clipped = 0;
+        var before = EffectiveSlope();
+        double steeper = mapping.Steepness / Mapping.Steepness;
+        Mapping = mapping;
+        if (initializer is not null)
+        {
+            using var start = initializer.FromSeed(Mapped.mul(Gain));
+            clipped = start.ClippedFraction * Length;
+            if (!IsDirect)
+            {
+                Theta.copy_(start.Raw);
+            }
+
+            Gain = start.Gain;
+            if (LogGain is not null)
+            {
+                LogGain.fill_(Math.Log(start.Gain));
+                ReadGain();
+            }
+        }
+        else if (steeper != 1)
+        {
+            Theta.div_(steeper);
+        }
+
+        Remap();
+        WriteEffectiveWeights();
+
+        // A weight whose slope was zero got no gradient, so there is nothing to scale.
+        var ratio = EffectiveSlope().div(before).nan_to_num(0, 0, 0);
+        Moment?.mul_(ratio.square());
+        return (ratio.DetachFromDisposeScope(), clipped);
+    }
+
+    // ∂w/∂θ.
+    private Tensor EffectiveSlope() => IsDirect ? ones_like(Theta, requires_grad: false) : Mapping.Derivative(Theta.detach()).mul(Gain);
+
     public void SetState(Tensor theta, double gain, WeightMapping mapping, Tensor? logGain, Tensor? moment, Tensor? support, Tensor? strength, Tensor? levels)
     {
         using var scope = NewDisposeScope();
