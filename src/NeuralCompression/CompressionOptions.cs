@@ -44,7 +44,7 @@ public sealed class CompressionOptions
     internal CompressionOptions Copy() => new()
     {
         Quantization = Quantization.Copy(),
-        Loss = Loss.Copy(),
+        Loss = Loss.Copy(bounded: Mapping != MappingKind.Identity),
         Noise = Noise.Copy(),
         Initialization = Initialization.Copy(),
         Mapping = Mapping,

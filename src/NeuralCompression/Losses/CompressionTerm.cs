@@ -62,6 +62,8 @@ internal sealed class CompressionTerm
 
     private bool IsWhole { get; }
 
+    private LossGrowth Growth => _options.Growth ?? LossGrowth.Full;
+
     private bool MeasuresNorms => !IsWhole && _options.GroupMeasure == GroupMeasure.Norms;
 
     /// <summary>Measures the weights.</summary>
@@ -129,7 +131,7 @@ internal sealed class CompressionTerm
             var ratio = new SparsityRatio(_l1[g], _squares[g]);
             _coefficients[g] = MeasuresNorms
                 ? OfNorm(norms, ratio.L2, strengths.Lambda)
-                : ratio.Coefficients(strengths.Lambda * ratio.GradientScale(_options), _options.Growth);
+                : ratio.Coefficients(strengths.Lambda * ratio.GradientScale(_options), Growth);
         }
     }
 
@@ -221,7 +223,7 @@ internal sealed class CompressionTerm
     // The ratio's derivative by the group's norm, times the norm's gradient w / norm. A zero group stays: its subgradient is taken as zero.
     private GradientCoefficients OfNorm(SparsityRatio norms, double norm, double lambda)
     {
-        if (norm == 0 || (_options.Growth == LossGrowth.ShrinkOnly && norm > norms.CriticalMagnitude))
+        if (norm == 0 || (Growth == LossGrowth.ShrinkOnly && norm > norms.CriticalMagnitude))
         {
             return GradientCoefficients.Everywhere(0, 0);
         }

@@ -18,8 +18,11 @@ public sealed class LossOptions
     /// <summary>How strengths differ between tensors; default <see cref="LossWeighting.Equal"/>.</summary>
     public LossWeighting Weighting { get; set; } = LossWeighting.Equal;
 
-    /// <summary>Whether large weights are pushed further out; default <see cref="LossGrowth.Full"/>, the exact gradient.</summary>
-    public LossGrowth Growth { get; set; } = LossGrowth.Full;
+    /// <summary>
+    /// Whether large weights are pushed further out. Null (the default) is <see cref="LossGrowth.Full"/>, the exact gradient, where a bounded mapping holds the weights, and <see cref="LossGrowth.ShrinkOnly"/> where nothing
+    /// does: used alone, and with <see cref="MappingKind.Identity"/>. There an optimizer like Adam would make weights that the task does not need, such as those of inputs that are always zero, grow without end.
+    /// </summary>
+    public LossGrowth? Growth { get; set; }
 
     /// <summary>Groups of the structured forms; default <see cref="LossGroups.WholeTensor"/>, the claimed form.</summary>
     public LossGroups Groups { get; set; } = LossGroups.WholeTensor;
@@ -42,10 +45,12 @@ public sealed class LossOptions
     /// </summary>
     public Func<string, Parameter, bool>? Include { get; set; }
 
-    internal LossOptions Copy()
+    /// <summary>A copy whose growth is decided.</summary>
+    internal LossOptions Copy(bool bounded)
     {
         var copy = (LossOptions)MemberwiseClone();
         copy.Strengths = [.. Strengths];
+        copy.Growth ??= bounded ? LossGrowth.Full : LossGrowth.ShrinkOnly;
         return copy;
     }
 
@@ -55,7 +60,7 @@ public sealed class LossOptions
         failures.Require(double.IsFinite(Lambda) && Lambda >= 0, nameof(Lambda), "must be finite and not negative.");
         failures.Require(Enum.IsDefined(Variant), nameof(Variant), "is not a known variant.");
         failures.Require(Enum.IsDefined(Weighting), nameof(Weighting), "is not a known weighting.");
-        failures.Require(Enum.IsDefined(Growth), nameof(Growth), "is not a known growth.");
+        failures.Require(Growth is null || Enum.IsDefined(Growth.Value), nameof(Growth), "is not a known growth.");
         failures.Require(Enum.IsDefined(Groups), nameof(Groups), "is not a known grouping.");
         failures.Require(Enum.IsDefined(GroupMeasure), nameof(GroupMeasure), "is not a known measure.");
         failures.Require(double.IsFinite(Equalizer) && Equalizer >= 0, nameof(Equalizer), "must be finite and not negative.");

@@ -9,7 +9,7 @@ namespace NeuralCompression;
 /// equal magnitude.
 /// </summary>
 /// <remarks>
-/// <para>value = λ · Σ R(w), R(w) = ‖w‖₁ / ‖w‖₂, with gradient ∂R/∂w = (sign(w) − w · ‖w‖₁ / ‖w‖₂²) / ‖w‖₂ and sign(0) = 0. Both are exact; sums run in double precision whatever the element type.
+/// <para>value = λ · Σ R(w), R(w) = ‖w‖₁ / ‖w‖₂, with gradient ∂R/∂w = (sign(w) − w · ‖w‖₁ / ‖w‖₂²) / ‖w‖₂ and sign(0) = 0. Both are exact with <see cref="LossGrowth.Full"/>; by default the part of the gradient that makes large weights larger is left out, since nothing bounds them here (<see cref="LossOptions.Growth"/>); sums run in double precision whatever the element type.
 /// An all-zero tensor has value 0 and gradient 0. Other forms: <see cref="LossOptions.Variant"/>, <see cref="LossOptions.Weighting"/>, <see cref="LossOptions.Growth"/>, <see cref="LossOptions.Groups"/>, <see cref="LossOptions.Equalizer"/>.</para>
 /// <para>The result carries the first derivative only; a second derivative through it is zero. Add it to the task loss and call <c>backward</c> once. The sum over all
 /// tensors is float64 when a tensor is, else float32.</para>
@@ -32,7 +32,7 @@ public sealed class SparsityEqualizingLoss : nn.Module<Tensor, Tensor>
     public SparsityEqualizingLoss(LossOptions? options = null)
         : base(nameof(SparsityEqualizingLoss))
     {
-        _options = (options ?? new LossOptions()).Copy();
+        _options = (options ?? new LossOptions()).Copy(bounded: false);
         _options.Validate().ThrowIfAny(typeof(LossOptions));
         Lambda = _options.Lambda;
     }

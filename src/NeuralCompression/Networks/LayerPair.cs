@@ -106,7 +106,7 @@ internal sealed class LayerPair
         if (_second.Bias is { } bias)
         {
             var moved = outgoing.reshape(_first.Outputs, _inputsPerUnit, _second.Outputs, -1).sum([1, 3]);
-            bias.add_(moved.mul(constants.where(remove, zeros_like(constants)).unsqueeze(1)).sum(0).to(bias.dtype));
+            bias.add_(moved.mul(constants.where(remove, zeros_like(constants)).unsqueeze(1)).sum([0L]).to(bias.dtype));
         }
 
         var columns = remove.unsqueeze(1).expand(-1, _inputsPerUnit).reshape(-1);
@@ -125,7 +125,7 @@ internal sealed class LayerPair
     // What every unit gives when nothing comes in, after all between.
     private Tensor Constants()
     {
-        var values = _first.Bias is { } bias ? bias.detach() : zeros(_first.Outputs, _first.Weight.dtype, _first.Weight.device);
+        var values = _first.Bias is { } bias ? bias.detach().clone() : zeros(_first.Outputs, _first.Weight.dtype, _first.Weight.device);
         var shaped = values.reshape([1, -1, .. Enumerable.Repeat(1L, (int)_first.Weight.dim() - 2)]);
         foreach (var module in _pointwise)
         {
