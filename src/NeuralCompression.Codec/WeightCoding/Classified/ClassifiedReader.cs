@@ -37,7 +37,7 @@ internal static class ClassifiedReader
         int firstSymbol = parameters.Mirrors ? -bound : min;
         FrequencyTable[] tables = ReadTables(payload[position..], parameters, (parameters.Mirrors ? bound : max) - firstSymbol + 1, out int tableBytes);
         position += tableBytes;
-        var steps = new ClassifiedSteps(parameters, tables, map, columnClasses, firstSymbol);
+        using var steps = new ClassifiedSteps(parameters, tables, map, columnClasses, firstSymbol);
         position += ReadStates(payload[position..], steps.States.AsSpan(0, rows.Lanes));
         Run(payload[position..], steps, rows, rowClasses, symbols, kernel ?? ClassifiedKernels.For(steps.Lanes));
 

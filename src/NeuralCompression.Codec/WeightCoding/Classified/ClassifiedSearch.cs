@@ -6,7 +6,7 @@ namespace NeuralCompression.Codec.WeightCoding.Classified;
 internal sealed class ClassifiedSearch
 {
     /// <summary>Weights that are looked at to compare choices.</summary>
-    private const int SampleWeights = 1 << 18;
+    private const int SampleWeights = 1 << 17;
 
     /// <summary>Weights that are looked at to find a period.</summary>
     private const int PeriodSample = 1 << 14;
@@ -104,6 +104,13 @@ internal sealed class ClassifiedSearch
     {
         long columns = ClassifiedLayout.RowLength(shape);
         long rows = length / columns;
+        if (columns == 1)
+        {
+            // A vector is one row, not rows of one weight.
+            columns = length;
+            rows = 1;
+        }
+
         if (rows >= FewRows)
             return 0;
         for (int cut = 2; cut <= MaxCut && columns / cut >= MinRowLength; cut++)

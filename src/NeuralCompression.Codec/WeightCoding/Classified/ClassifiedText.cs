@@ -58,6 +58,7 @@ internal sealed class ClassifiedText
     internal bool IsEmptyColumn(int column) => classes[column] == 0;
 
     /// <summary>Counts digits by context in every <paramref name="stride"/>-th row, times the stride.</summary>
+    [System.Runtime.CompilerServices.MethodImpl(System.Runtime.CompilerServices.MethodImplOptions.AggressiveOptimization)]
     internal int[] Count(int stride)
     {
         var counts = new int[ClassifiedLayout.Contexts * Alphabet];
@@ -86,6 +87,7 @@ internal sealed class ClassifiedText
             FillRow(row, Digits.AsSpan(row * Width, Width), Contexts.AsSpan(row * Width, Width));
     }
 
+    [System.Runtime.CompilerServices.MethodImpl(System.Runtime.CompilerServices.MethodImplOptions.AggressiveOptimization)]
     private void FillRow(int row, Span<byte> digits, Span<byte> contexts)
     {
         int start = row / Rows.Stripe * Rows.Stripe * Width;

@@ -6,10 +6,10 @@ namespace NeuralCompression.Codec.WeightCoding.Classified;
 internal sealed class TablePlan
 {
     /// <summary>The coarsest precision tried: below, every rare symbol takes too much.</summary>
-    private const int MinPrecisionBits = 9;
+    private const int MinPrecisionBits = 10;
 
     /// <summary>A coarser, that is faster, precision may cost one part in this many of the smallest.</summary>
-    private const int Tolerance = 1024;
+    private const int Tolerance = 400;
 
     private TablePlan(byte[] map, FrequencyTable[] tables, byte[] bits, int precisionBits, long bytes)
     {

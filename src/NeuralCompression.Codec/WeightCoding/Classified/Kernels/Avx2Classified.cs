@@ -52,6 +52,7 @@ internal static unsafe class Avx2Classified
                 Active = active,
                 Masks = masks,
                 Present = present,
+                Expansions = Avx2Rans.Expansions,
                 Classes = steps.ClassCount,
                 Precision = Vector128.CreateScalar((uint)parameters.PrecisionBits),
                 SlotMask = Vector256.Create((1u << parameters.PrecisionBits) - 1),
@@ -93,9 +94,8 @@ internal static unsafe class Avx2Classified
                 byte* after = history + (((time - far + 1) & mask) * lanes);
                 byte* symbols = block + ((column % ClassifiedLayout.BlockColumns) * lanes);
                 byte* rows = map + ((columnClass - 2) * ClassifiedLayout.Energies);
-                word = DecodeHalf(in tables, 0, near, second, farther, before, after, rows, word, symbols, now);
-                if (lanes != LaneUnit)
-                    word = DecodeHalf(in tables, LaneUnit, near, second, farther, before, after, rows, word, symbols, now);
+                for (int lane = 0; lane < lanes; lane += LaneUnit)
+                    word = DecodeHalf(&tables, lane, near + lane, second + lane, farther + lane, before + lane, after + lane, rows, word, symbols + lane, now + lane);
                 time++;
             }
 
@@ -106,69 +106,69 @@ internal static unsafe class Avx2Classified
         }
     }
 
-    // One symbol of 32 lanes.
-    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    // One symbol of 32 lanes. A method of its own: inlined twice it has more locals than the compiler keeps track of.
+    [MethodImpl(MethodImplOptions.NoInlining | MethodImplOptions.AggressiveOptimization)]
     private static byte* DecodeHalf(
-        in Tables tables, int lane, byte* near, byte* second, byte* far, byte* before, byte* after, byte* rows, byte* word, byte* block, byte* now)
+        Tables* tables, int lane, byte* near, byte* second, byte* far, byte* before, byte* after, byte* rows, byte* word, byte* block, byte* now)
     {
-        Vector256<byte> beside = Vector256.Load(near + lane);
-        Vector256<byte> energy = Avx2.Shuffle(tables.Near, beside) + Avx2.Shuffle(tables.Second, Vector256.Load(second + lane));
-        Vector256<byte> sign = Avx2.Shuffle(tables.NearSign, beside);
-        if (tables.UsesFar)
+        Vector256<byte> beside = Vector256.Load(near);
+        Vector256<byte> energy = Avx2.Shuffle(tables->Near, beside) + Avx2.Shuffle(tables->Second, Vector256.Load(second));
+        Vector256<byte> sign = Avx2.Shuffle(tables->NearSign, beside);
+        if (tables->UsesFar)
         {
-            Vector256<byte> above = Vector256.Load(far + lane);
-            energy += Avx2.Shuffle(tables.Far, above) + (Avx2.Shuffle(tables.Side, Vector256.Load(before + lane)) + Avx2.Shuffle(tables.Side, Vector256.Load(after + lane)));
-            sign += Avx2.Shuffle(tables.FarSign, above);
+            Vector256<byte> above = Vector256.Load(far);
+            energy += Avx2.Shuffle(tables->Far, above) + (Avx2.Shuffle(tables->Side, Vector256.Load(before)) + Avx2.Shuffle(tables->Side, Vector256.Load(after)));
+            sign += Avx2.Shuffle(tables->FarSign, above);
         }
 
         energy = Avx2.Min(energy, Vector256.Create((byte)(ClassifiedLayout.Energies - 1)));
         Vector256<byte> table = Vector256<byte>.Zero;
-        for (int i = 0; i < tables.Classes; i++)
+        for (int i = 0; i < tables->Classes; i++)
         {
-            Vector256<byte> row = Avx2.BroadcastVector128ToVector256(rows + (tables.Present[i] * ClassifiedLayout.Energies));
-            table |= Avx2.Shuffle(row, energy) & Vector256.Load(tables.Masks + (i * RansReader.MaxLanes) + lane);
+            Vector256<byte> row = Avx2.BroadcastVector128ToVector256(rows + (tables->Present[i] * ClassifiedLayout.Energies));
+            table |= Avx2.Shuffle(row, energy) & Vector256.Load(tables->Masks + (i * RansReader.MaxLanes) + lane);
         }
 
-        Vector256<uint> symbols0 = DecodeVector(in tables, lane, table.GetLower(), ref word);
-        Vector256<uint> symbols1 = DecodeVector(in tables, lane + 8, Sse2.ShiftRightLogical128BitLane(table.GetLower(), 8), ref word);
-        Vector256<uint> symbols2 = DecodeVector(in tables, lane + 16, table.GetUpper(), ref word);
-        Vector256<uint> symbols3 = DecodeVector(in tables, lane + 24, Sse2.ShiftRightLogical128BitLane(table.GetUpper(), 8), ref word);
+        Vector256<uint> symbols0 = DecodeVector(tables, lane, table.GetLower(), ref word);
+        Vector256<uint> symbols1 = DecodeVector(tables, lane + 8, Sse2.ShiftRightLogical128BitLane(table.GetLower(), 8), ref word);
+        Vector256<uint> symbols2 = DecodeVector(tables, lane + 16, table.GetUpper(), ref word);
+        Vector256<uint> symbols3 = DecodeVector(tables, lane + 24, Sse2.ShiftRightLogical128BitLane(table.GetUpper(), 8), ref word);
 
         // Packing works within 128-bit halves, so groups of four lanes come out as 0 2 4 6 1 3 5 7 of the eight groups.
         Vector256<ushort> low = Avx2.PackUnsignedSaturate(symbols0.AsInt32(), symbols1.AsInt32());
         Vector256<ushort> high = Avx2.PackUnsignedSaturate(symbols2.AsInt32(), symbols3.AsInt32());
         Vector256<int> packed = Avx2.PackUnsignedSaturate(low.AsInt16(), high.AsInt16()).AsInt32();
         Vector256<sbyte> symbols = Avx2.PermuteVar8x32(packed, Vector256.Create(0, 4, 1, 5, 2, 6, 3, 7)).AsSByte();
-        if (tables.Mirrors)
+        if (tables->Mirrors)
             symbols = Avx2.Sign(symbols, (sign | Vector256<byte>.One).AsSByte());
-        symbols.AsByte().Store(block + lane);
+        symbols.AsByte().Store(block);
 
-        Vector256<ushort> rounded = Avx2.AddSaturate(Avx2.Abs(symbols), tables.Half).AsUInt16();
-        Vector256<byte> size = Avx2.ShiftRightLogical(rounded, tables.Shift).AsByte() & tables.Kept;
+        Vector256<ushort> rounded = Avx2.AddSaturate(Avx2.Abs(symbols), tables->Half).AsUInt16();
+        Vector256<byte> size = Avx2.ShiftRightLogical(rounded, tables->Shift).AsByte() & tables->Kept;
         size = Avx2.Min(size, Vector256.Create((byte)ClassifiedLayout.MaxSize));
-        (Avx2.Sign(size.AsSByte(), symbols).AsByte() + Vector256.Create((byte)ClassifiedLayout.Neutral)).Store(now + lane);
+        (Avx2.Sign(size.AsSByte(), symbols).AsByte() + Vector256.Create((byte)ClassifiedLayout.Neutral)).Store(now);
         return word;
     }
 
     // D3 to D6 for eight lanes; the symbols are returned.
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    private static Vector256<uint> DecodeVector(in Tables tables, int lane, Vector128<byte> table, ref byte* word)
+    private static Vector256<uint> DecodeVector(Tables* tables, int lane, Vector128<byte> table, ref byte* word)
     {
-        uint* state = tables.State + lane;
-        uint* index = tables.Index + (lane & (LaneUnit - 1));
+        uint* state = tables->State + lane;
+        uint* index = tables->Index + (lane & (LaneUnit - 1));
         Vector256<uint> x = Vector256.Load(state);
-        Vector256<uint> start = Avx2.ShiftLeftLogical(Avx2.ConvertToVector256Int32(table).AsUInt32(), tables.Precision);
-        ((x & tables.SlotMask) | start).Store(index);
-        uint* slots = tables.Slots;
+        Vector256<uint> start = Avx2.ShiftLeftLogical(Avx2.ConvertToVector256Int32(table).AsUInt32(), tables->Precision);
+        ((x & tables->SlotMask) | start).Store(index);
+        uint* slots = tables->Slots;
         Vector256<uint> entry = Vector256.Create(
             slots[index[0]], slots[index[1]], slots[index[2]], slots[index[3]], slots[index[4]], slots[index[5]], slots[index[6]], slots[index[7]]);
 
-        Vector256<uint> quotient = Avx2.ShiftRightLogical(x, tables.Precision);
+        Vector256<uint> quotient = Avx2.ShiftRightLogical(x, tables->Precision);
         x = Avx2.MultiplyLow(Vector256.ShiftRightLogical(entry, 20), quotient) + (Vector256.ShiftRightLogical(entry, 8) & Vector256.Create(0xFFFu));
-        Vector256<int> small = Avx2.CompareGreaterThan(Vector256.Create((int)RansConstants.LowerBound), x.AsInt32()) & Vector256.Load(tables.Active + lane).AsInt32();
+        Vector256<int> small = Avx2.CompareGreaterThan(Vector256.Create((int)RansConstants.LowerBound), x.AsInt32()) & Vector256.Load(tables->Active + lane).AsInt32();
         uint mask = (uint)Avx.MoveMask(small.AsSingle());
         Vector256<int> loaded = Avx2.ConvertToVector256Int32((ushort*)word);
-        Vector256<int> spread = Avx2.PermuteVar8x32(loaded, Avx2.ConvertToVector256Int32(Avx2Rans.Expansions + (mask * VectorLanes)));
+        Vector256<int> spread = Avx2.PermuteVar8x32(loaded, Avx2.ConvertToVector256Int32(tables->Expansions + (mask * VectorLanes)));
         Vector256<uint> grown = Vector256.ShiftLeft(x, RansConstants.WordBits) | spread.AsUInt32();
         Avx2.BlendVariable(x, grown, small.AsUInt32()).Store(state);
         word += BitOperations.PopCount(mask) * sizeof(ushort);
@@ -182,14 +182,14 @@ internal static unsafe class Avx2Classified
     }
 
     // Everything that stays the same for a call.
-    private ref struct Tables
+    private struct Tables
     {
         internal Vector256<byte> Near, Second, Far, Side, NearSign, FarSign, Half, Kept;
         internal Vector256<uint> SlotMask;
         internal Vector128<uint> Precision;
         internal Vector128<ushort> Shift;
         internal uint* Slots, State, Index, Active;
-        internal byte* Masks, Present;
+        internal byte* Masks, Present, Expansions;
         internal int Classes;
         internal bool UsesFar, Mirrors;
     }

@@ -10,7 +10,7 @@ internal static unsafe class BlockTranspose
     private const int Tile = 16;
 
     /// <summary>Writes part of a row of the tensor from each lane.</summary>
-    /// <param name="block">Columns of <paramref name="lanes"/> bytes: at least 64 of them, of which the first are used.</param>
+    /// <param name="block">64 columns of <paramref name="lanes"/> bytes, of which the first are used.</param>
     /// <param name="lanes">Bytes of a column.</param>
     /// <param name="offsets">Where each lane's row goes on in <paramref name="symbols"/>.</param>
     /// <param name="columns">Columns to write, at most 64.</param>
@@ -19,22 +19,22 @@ internal static unsafe class BlockTranspose
     internal static void Run(ReadOnlySpan<byte> block, int lanes, ReadOnlySpan<int> offsets, int columns, Span<sbyte> symbols)
     {
         int done = 0;
+        Vector128<byte>* room = stackalloc Vector128<byte>[2 * Tile];
         if (Sse2.IsSupported && columns == ClassifiedLayout.BlockColumns && lanes % Tile == 0)
         {
-            for (; done + Tile <= offsets.Length; done += Tile)
+            // Rows are far apart, often by a power of two, so their cache lines compete: each is written once, whole.
+            byte* gathered = stackalloc byte[Tile * ClassifiedLayout.BlockColumns];
+            fixed (byte* source = block)
             {
-                for (int lane = 0; lane < Tile; lane++)
-                {
-                    // Checked here once, for the stores of the tiles.
-                    _ = symbols.Slice(offsets[done + lane], ClassifiedLayout.BlockColumns);
-                }
-
-                fixed (byte* source = block)
-                fixed (sbyte* target = symbols)
-                fixed (int* rows = offsets)
+                for (; done + Tile <= offsets.Length; done += Tile)
                 {
                     for (int column = 0; column < ClassifiedLayout.BlockColumns; column += Tile)
-                        Transpose(source + (column * lanes) + done, lanes, (byte*)target + column, rows + done);
+                        Transpose(source + (column * lanes) + done, lanes, gathered + column, room, room + Tile);
+                    for (int lane = 0; lane < Tile; lane++)
+                    {
+                        new ReadOnlySpan<sbyte>(gathered + (lane * ClassifiedLayout.BlockColumns), ClassifiedLayout.BlockColumns)
+                            .CopyTo(symbols.Slice(offsets[done + lane], ClassifiedLayout.BlockColumns));
+                    }
                 }
             }
         }
@@ -49,10 +49,8 @@ internal static unsafe class BlockTranspose
 
     // Four rounds of interleaving row i with row i + 8: each moves one bit of the column number behind the bits of the lane number.
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    private static void Transpose(byte* source, int stride, byte* target, int* rows)
+    private static void Transpose(byte* source, int stride, byte* target, Vector128<byte>* a, Vector128<byte>* b)
     {
-        Vector128<byte>* a = stackalloc Vector128<byte>[Tile];
-        Vector128<byte>* b = stackalloc Vector128<byte>[Tile];
         for (int i = 0; i < Tile; i++)
             a[i] = Vector128.Load(source + (i * stride));
         Interleave(a, b);
@@ -60,8 +58,8 @@ internal static unsafe class BlockTranspose
         Interleave(a, b);
         for (int i = 0; i < Tile / 2; i++)
         {
-            Sse2.UnpackLow(b[i], b[i + 8]).Store(target + rows[2 * i]);
-            Sse2.UnpackHigh(b[i], b[i + 8]).Store(target + rows[(2 * i) + 1]);
+            Sse2.UnpackLow(b[i], b[i + 8]).Store(target + (2 * i * ClassifiedLayout.BlockColumns));
+            Sse2.UnpackHigh(b[i], b[i + 8]).Store(target + (((2 * i) + 1) * ClassifiedLayout.BlockColumns));
         }
     }
 

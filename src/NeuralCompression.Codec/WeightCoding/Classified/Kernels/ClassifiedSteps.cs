@@ -1,10 +1,11 @@
+using System.Buffers;
 using System.Numerics;
 using NeuralCompression.Codec.EntropyCoding;
 
 namespace NeuralCompression.Codec.WeightCoding.Classified.Kernels;
 
 /// <summary>What a kernel needs to decode columns of one row of every lane, and what it leaves for the next. Source: docs/format.md, section 5.8.4.</summary>
-internal sealed class ClassifiedSteps
+internal sealed class ClassifiedSteps : IDisposable
 {
     private readonly byte[] laneClasses = new byte[RansReader.MaxLanes];
 
@@ -17,8 +18,8 @@ internal sealed class ClassifiedSteps
         Slots = BuildSlots(tables, parameters.PrecisionBits, firstSymbol);
         int steps = (int)BitOperations.RoundUpToPowerOf2((uint)Math.Max(parameters.FarDistance, 2) + 2);
         HistoryMask = steps - 1;
-        History = new byte[steps * Lanes];
-        History.AsSpan().Fill(ClassifiedLayout.Neutral);
+        History = ArrayPool<byte>.Shared.Rent(steps * Lanes);
+        History.AsSpan(0, steps * Lanes).Fill(ClassifiedLayout.Neutral);
         Block = new byte[ClassifiedLayout.BlockColumns * Lanes];
         Near = Weights(parameters.NearWeight);
         Second = Weights(parameters.SecondWeight);
@@ -113,6 +114,13 @@ internal sealed class ClassifiedSteps
             ActiveMasks[lane] = lane < Active ? uint.MaxValue : 0;
     }
 
+    /// <summary>Gives back what was rented.</summary>
+    public void Dispose()
+    {
+        ArrayPool<uint>.Shared.Return(Slots);
+        ArrayPool<byte>.Shared.Return(History);
+    }
+
     private static byte[] Weights(int weight)
     {
         var table = new byte[16];
@@ -131,7 +139,7 @@ internal sealed class ClassifiedSteps
 
     private static uint[] BuildSlots(FrequencyTable[] tables, int precisionBits, int firstSymbol)
     {
-        var slots = new uint[tables.Length << precisionBits];
+        uint[] slots = ArrayPool<uint>.Shared.Rent(tables.Length << precisionBits);
         Span<uint> free = slots;
         foreach (FrequencyTable table in tables)
         {
