@@ -18,12 +18,18 @@ internal static class RansKernels
         new("scalar", true, null, null),
         new("vector128", Vector128Rans.IsSupported, null, Vector128Rans.Decode),
         new("avx2", Avx2Rans.IsSupported, Avx2Rans.Encode, Avx2Rans.Decode),
+        new("avx512", Avx512Rans.IsSupported, Avx512Rans.Encode, Avx512Rans.Decode),
     ];
+
+    // Proven in an emulator only: on a real processor it has to agree with the scalar code once before it is used.
+    private static readonly bool UseAvx512 = Avx512Rans.IsSupported && KernelSelfTest.Agrees(Avx512Rans.Encode, Avx512Rans.Decode);
 
     /// <summary>Encodes a text with the widest kernel.</summary>
     /// <returns>The offset of the first word.</returns>
     internal static int Encode(ReadOnlySpan<byte> symbols, FrequencyTable table, Span<uint> states, Span<byte> words)
     {
+        if (UseAvx512)
+            return Encode(Avx512Rans.Encode, symbols, table, states, words);
         if (Avx2Rans.IsSupported)
             return Encode(Avx2Rans.Encode, symbols, table, states, words);
         return Encode(null, symbols, table, states, words);
@@ -33,6 +39,8 @@ internal static class RansKernels
     /// <returns>The number of bytes of words read, or -1 when they end early.</returns>
     internal static int Decode(ReadOnlySpan<byte> words, SlotTable table, Span<uint> states, Span<byte> symbols)
     {
+        if (UseAvx512)
+            return Decode(Avx512Rans.Decode, words, table, states, symbols);
         if (Avx2Rans.IsSupported)
             return Decode(Avx2Rans.Decode, words, table, states, symbols);
         if (Vector128Rans.IsSupported)
