@@ -22,7 +22,7 @@ internal static class SymbolCoder
         where T : struct, IBinaryInteger<T>
     {
         if (min == max)
-            return new(Coding.Constant, []);
+            return new(Coding.Constant, Array.Empty<byte>());
         if (level != CompressionLevel.NoCompression)
         {
             EncodedTensor? coded = EncodeRans(symbols, min, max, level);
@@ -121,47 +121,42 @@ internal static class SymbolCoder
     private static EncodedTensor? EncodeRans<T>(ReadOnlySpan<T> symbols, int min, int max, CompressionLevel level)
         where T : struct, IBinaryInteger<T>
     {
-        byte[] tokens = ArrayPool<byte>.Shared.Rent(symbols.Length);
+        if (typeof(T) == typeof(sbyte))
+            return EncodeNarrow(MemoryMarshal.AsBytes(symbols), min, max, level);
+        byte[] bytes = ArrayPool<byte>.Shared.Rent(symbols.Length);
         try
         {
-            Span<byte> used = tokens.AsSpan(0, symbols.Length);
-            return max - min < RansConstants.MaxAlphabet ? EncodeNarrow(symbols, min, max, level, used) : EncodeWide(symbols, min, max, level, used);
+            Span<byte> used = bytes.AsSpan(0, symbols.Length);
+            if (max - min >= RansConstants.MaxAlphabet)
+                return EncodeWide(symbols, min, max, level, used);
+            TensorPrimitives.ConvertTruncating(symbols, used);
+            return EncodeNarrow(used, min, max, level);
         }
         finally
         {
-            ArrayPool<byte>.Shared.Return(tokens);
+            ArrayPool<byte>.Shared.Return(bytes);
         }
     }
 
-    private static EncodedTensor? EncodeNarrow<T>(ReadOnlySpan<T> symbols, int min, int max, CompressionLevel level, Span<byte> tokens)
-        where T : struct, IBinaryInteger<T>
+    // The low 8 bits of the symbols: what is subtracted from them is meant modulo 256.
+    private static EncodedTensor? EncodeNarrow(ReadOnlySpan<byte> text, int min, int max, CompressionLevel level)
     {
-        if (typeof(T) == typeof(sbyte))
-        {
-            // Differences modulo 256 are the same for signed and unsigned bytes.
-            TensorPrimitives.Subtract(MemoryMarshal.AsBytes(symbols), (byte)min, tokens);
-        }
-        else
-        {
-            for (int i = 0; i < tokens.Length; i++)
-                tokens[i] = (byte)(int.CreateTruncating(symbols[i]) - min);
-        }
-
         int alphabet = max - min + 1;
         RansPlan? plan;
         if (level == CompressionLevel.Fastest && SymbolRange.IsNarrow(min, max))
         {
-            if (GroupEncoder.TryEncode(tokens, alphabet, out plan) is byte[] grouped)
-                return new(Coding.GroupedRans, grouped);
+            if (GroupEncoder.TryEncode(text, (byte)min, alphabet, out plan) is BackwardBuffer grouped)
+                return EncodedTensor.Take(Coding.GroupedRans, grouped);
         }
         else
         {
-            plan = RansPlan.Create(ByteHistogram.Count(tokens, alphabet), MaxPrecision(level), wideFrom: level == CompressionLevel.Fastest ? RansPlan.FastWideFrom : RansPlan.DefaultWideFrom);
+            plan = RansPlan.Create(
+                ByteHistogram.Count(text, alphabet, (byte)min), MaxPrecision(level), wideFrom: level == CompressionLevel.Fastest ? RansPlan.FastWideFrom : RansPlan.DefaultWideFrom);
         }
 
-        if (plan is null)
-            return null;
-        return plan.EstimatedBytes > RawLength(symbols.Length, min, max) + 64 ? null : new(Coding.StaticRans, RansEncoder.Encode(tokens, plan));
+        return plan is null || plan.EstimatedBytes > RawLength(text.Length, min, max) + 64
+            ? null
+            : EncodedTensor.Take(Coding.StaticRans, RansEncoder.Encode(new ByteTokens(text, (byte)min), text.Length, plan));
     }
 
     private static EncodedTensor? EncodeWide<T>(ReadOnlySpan<T> symbols, int min, int max, CompressionLevel level, Span<byte> tokens)
@@ -181,7 +176,8 @@ internal static class SymbolCoder
             bypass.Write(bits, count);
         }
 
-        return new(Coding.StaticRans, [(byte)first, (byte)(alphabet - first - 1), .. RansEncoder.Encode(tokens, plan), .. bypass.ToArray()]);
+        byte[] payload = [(byte)first, (byte)(alphabet - first - 1), .. RansEncoder.Encode(tokens, plan), .. bypass.ToArray()];
+        return new(Coding.StaticRans, payload);
     }
 
     private static void DecodeRans<T>(ReadOnlySpan<byte> payload, int min, int max, Span<T> symbols)
