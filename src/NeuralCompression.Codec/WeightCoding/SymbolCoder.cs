@@ -26,35 +26,39 @@ internal static class SymbolCoder
         where T : struct, IBinaryInteger<T>
     {
         if (min == max)
-            return new(Coding.Constant, []);
+            return new(Coding.Constant, Array.Empty<byte>());
         if (level != CompressionLevel.NoCompression)
         {
-            var best = new EncodedTensor(Coding.Raw, []);
+            EncodedTensor? best = null;
             long length = RawLength(symbols.Length, min, max);
-            if (EncodeRans(symbols, min, max, level) is EncodedTensor coded && coded.Payload.Length < length)
-            {
-                best = coded;
-                length = coded.Payload.Length;
-            }
-
+            Keep(EncodeRans(symbols, min, max, level), ref best, ref length);
             if (level != CompressionLevel.Fastest && SymbolRange.IsNarrow(min, max) && EncodeClassified(symbols, shape, min, max, length) is byte[] classified)
             {
                 // Groups decode several times as fast: at Optimal they may cost a little more.
-                long margin = level == CompressionLevel.Optimal && best.Coding == Coding.GroupedRans ? length / GroupedTolerance : 0;
+                long margin = level == CompressionLevel.Optimal && best?.Coding == Coding.GroupedRans ? length / GroupedTolerance : 0;
                 if (classified.Length < length - margin)
-                {
-                    best = new(Coding.ClassifiedRans, classified);
-                    length = classified.Length;
-                }
+                    Keep(new(Coding.ClassifiedRans, classified), ref best, ref length);
             }
 
-            if (level == CompressionLevel.SmallestSize && ContextMixingCoder.Encode(symbols, shape, min, max) is byte[] mixed && mixed.Length < length)
-                best = new(Coding.ContextMixing, mixed);
-            if (best.Coding != Coding.Raw)
-                return best;
+            if (level == CompressionLevel.SmallestSize && ContextMixingCoder.Encode(symbols, shape, min, max) is byte[] mixed)
+                Keep(new(Coding.ContextMixing, mixed), ref best, ref length);
+            if (best is EncodedTensor shortest)
+                return shortest;
         }
 
         return new(Coding.Raw, EncodeRaw(symbols, min, max));
+    }
+
+    private static void Keep(EncodedTensor? candidate, ref EncodedTensor? best, ref long length)
+    {
+        if (candidate is not EncodedTensor coded)
+            return;
+        bool isShorter = coded.Payload.Length < length;
+        (isShorter ? best : coded)?.Release();
+        if (!isShorter)
+            return;
+        best = coded;
+        length = coded.Payload.Length;
     }
 
     /// <summary>Counts of the tokens the coder would see; <paramref name="bypassBits"/> is what goes around it.</summary>
@@ -161,47 +165,42 @@ internal static class SymbolCoder
     private static EncodedTensor? EncodeRans<T>(ReadOnlySpan<T> symbols, int min, int max, CompressionLevel level)
         where T : struct, IBinaryInteger<T>
     {
-        byte[] tokens = ArrayPool<byte>.Shared.Rent(symbols.Length);
+        if (typeof(T) == typeof(sbyte))
+            return EncodeNarrow(MemoryMarshal.AsBytes(symbols), min, max, level);
+        byte[] bytes = ArrayPool<byte>.Shared.Rent(symbols.Length);
         try
         {
-            Span<byte> used = tokens.AsSpan(0, symbols.Length);
-            return max - min < RansConstants.MaxAlphabet ? EncodeNarrow(symbols, min, max, level, used) : EncodeWide(symbols, min, max, level, used);
+            Span<byte> used = bytes.AsSpan(0, symbols.Length);
+            if (max - min >= RansConstants.MaxAlphabet)
+                return EncodeWide(symbols, min, max, level, used);
+            TensorPrimitives.ConvertTruncating(symbols, used);
+            return EncodeNarrow(used, min, max, level);
         }
         finally
         {
-            ArrayPool<byte>.Shared.Return(tokens);
+            ArrayPool<byte>.Shared.Return(bytes);
         }
     }
 
-    private static EncodedTensor? EncodeNarrow<T>(ReadOnlySpan<T> symbols, int min, int max, CompressionLevel level, Span<byte> tokens)
-        where T : struct, IBinaryInteger<T>
+    // The low 8 bits of the symbols: what is subtracted from them is meant modulo 256.
+    private static EncodedTensor? EncodeNarrow(ReadOnlySpan<byte> text, int min, int max, CompressionLevel level)
     {
-        if (typeof(T) == typeof(sbyte))
-        {
-            // Differences modulo 256 are the same for signed and unsigned bytes.
-            TensorPrimitives.Subtract(MemoryMarshal.AsBytes(symbols), (byte)min, tokens);
-        }
-        else
-        {
-            for (int i = 0; i < tokens.Length; i++)
-                tokens[i] = (byte)(int.CreateTruncating(symbols[i]) - min);
-        }
-
         int alphabet = max - min + 1;
         RansPlan? plan;
         if (level != CompressionLevel.SmallestSize && SymbolRange.IsNarrow(min, max))
         {
-            if (GroupEncoder.TryEncode(tokens, alphabet, out plan) is byte[] grouped)
-                return new(Coding.GroupedRans, grouped);
+            if (GroupEncoder.TryEncode(text, (byte)min, alphabet, out plan) is BackwardBuffer grouped)
+                return EncodedTensor.Take(Coding.GroupedRans, grouped);
         }
         else
         {
-            plan = RansPlan.Create(ByteHistogram.Count(tokens, alphabet), MaxPrecision(level), wideFrom: level == CompressionLevel.SmallestSize ? RansPlan.DefaultWideFrom : RansPlan.FastWideFrom);
+            plan = RansPlan.Create(
+                ByteHistogram.Count(text, alphabet, (byte)min), MaxPrecision(level), wideFrom: level == CompressionLevel.SmallestSize ? RansPlan.DefaultWideFrom : RansPlan.FastWideFrom);
         }
 
-        if (plan is null)
-            return null;
-        return plan.EstimatedBytes > RawLength(symbols.Length, min, max) + 64 ? null : new(Coding.StaticRans, RansEncoder.Encode(tokens, plan));
+        return plan is null || plan.EstimatedBytes > RawLength(text.Length, min, max) + 64
+            ? null
+            : EncodedTensor.Take(Coding.StaticRans, RansEncoder.Encode(new ByteTokens(text, (byte)min), text.Length, plan));
     }
 
     private static EncodedTensor? EncodeWide<T>(ReadOnlySpan<T> symbols, int min, int max, CompressionLevel level, Span<byte> tokens)
@@ -221,7 +220,8 @@ internal static class SymbolCoder
             bypass.Write(bits, count);
         }
 
-        return new(Coding.StaticRans, [(byte)first, (byte)(alphabet - first - 1), .. RansEncoder.Encode(tokens, plan), .. bypass.ToArray()]);
+        byte[] payload = [(byte)first, (byte)(alphabet - first - 1), .. RansEncoder.Encode(tokens, plan), .. bypass.ToArray()];
+        return new(Coding.StaticRans, payload);
     }
 
     private static void DecodeRans<T>(ReadOnlySpan<byte> payload, int min, int max, Span<T> symbols)
