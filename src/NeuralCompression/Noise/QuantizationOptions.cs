@@ -1,4 +1,5 @@
 using System.Globalization;
+using NeuralCompression.Codec;
 
 namespace NeuralCompression;
 
@@ -34,6 +35,12 @@ public sealed class QuantizationOptions
     /// </summary>
     public int? OtherBits { get; set; }
 
+    /// <summary>
+    /// Error that rounding may add to save one bit (<see cref="RateDistortionQuantizer"/>); error units / bit, range [0, ∞), default 0: to the nearest level. In a session errors of m are weighted with the running mean of the task's
+    /// squared gradients, else with 1. A byte budget is easier to give.
+    /// </summary>
+    public double RateDistortion { get; set; }
+
     /// <summary>Distance between two levels, 2 · <see cref="NoiseLevel"/>; dimensionless.</summary>
     public double StepSize => 2 * NoiseLevel;
 
@@ -57,6 +64,7 @@ public sealed class QuantizationOptions
         failures.Require(double.IsFinite(UpperLimit) && UpperLimit >= 0, nameof(UpperLimit), "must be finite and at least 0, so that zero is a level.");
         failures.Require(UpperLimit > LowerLimit, nameof(UpperLimit), "must be above LowerLimit.");
         failures.Require(OtherBits is null or (>= 2 and <= 16), nameof(OtherBits), "must lie in [2, 16], or be null for lossless storage.");
+        failures.Require(double.IsFinite(RateDistortion) && RateDistortion >= 0, nameof(RateDistortion), "must be finite and not negative.");
         if (step && double.IsFinite(LowerLimit) && double.IsFinite(UpperLimit))
         {
             RequireMultiple(failures, LowerLimit, nameof(LowerLimit));
