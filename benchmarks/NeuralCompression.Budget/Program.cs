@@ -9,12 +9,12 @@ using TrainAndCompress;
 using static TorchSharp.torch;
 using static TorchSharp.torch.nn;
 
-// How well a byte budget is met and what it costs: for every target a run with TargetBytes, from the same rough guess of the strength, and beside it a run with
-// that strength fixed at which the budget arrived. Prints the rows of benchmarks/results/byte-budget.md.
+// How well a byte budget is met and what it costs: a run with TargetBytes for every number given, all from the same rough guess of the strength, and one with a fixed
+// strength for every @strength. Prints the rows of benchmarks/results/byte-budget.md.
 CultureInfo.CurrentCulture = CultureInfo.InvariantCulture;
 if (args.Length < 3 || !Networks.Names.Contains(args[0]))
 {
-    Console.Error.WriteLine($"usage: NeuralCompression.Budget {string.Join('|', Networks.Names)} EPOCHS TARGET_BYTES...");
+    Console.Error.WriteLine($"usage: NeuralCompression.Budget {string.Join('|', Networks.Names)} EPOCHS TARGET_BYTES|@STRENGTH...");
     return 2;
 }
 
@@ -25,10 +25,16 @@ using var dense = plan.Pretrain(data);
 Console.WriteLine($"dense network: {Plan.TestError(dense, data):F2} % test error");
 Console.WriteLine("| run | target | file | of target | nearest levels | test error % | strength | zeros % | meter, % of the time |");
 Console.WriteLine("|---|---|---|---|---|---|---|---|---|");
-foreach (long target in args.Skip(2).Select(long.Parse))
+foreach (string run in args.Skip(2))
 {
-    double strength = plan.Compress(data, dense, target, plan.Guess);
-    plan.Compress(data, dense, null, strength);
+    if (run[0] == '@')
+    {
+        plan.Compress(data, dense, null, double.Parse(run[1..]));
+    }
+    else
+    {
+        plan.Compress(data, dense, long.Parse(run), Plan.Guess);
+    }
 }
 
 return 0;
@@ -38,7 +44,7 @@ internal sealed record Plan(string Network, int Epochs)
     private const int Batch = 128;
     private const double FreezeAt = 0.75;
 
-    public double Guess => 1e-4;
+    public const double Guess = 1e-4;
 
     private double LearningRate => Network == Networks.LeNet300100 ? 6e-3 : 3e-3;
 
@@ -64,8 +70,8 @@ internal sealed record Plan(string Network, int Epochs)
         return network;
     }
 
-    /// <summary>One run; the strength in force when zeros were frozen, on average over the last third before.</summary>
-    public double Compress(IdxDataSet data, Module<Tensor, Tensor> dense, long? target, double lambda)
+    /// <summary>One run; prints its row. The strength shown is the geometric mean over the last third before zeros were frozen.</summary>
+    public void Compress(IdxDataSet data, Module<Tensor, Tensor> dense, long? target, double lambda)
     {
         random.manual_seed(2);
         using var network = Networks.Create(Network, data, inputDropout: 0.1);
@@ -147,7 +153,6 @@ internal sealed record Plan(string Network, int Epochs)
         double strength = Math.Exp(logStrength / Math.Max(averaged, 1));
         Console.WriteLine(
             $"| {(target is null ? "fixed strength" : "budget")} | {target} | {report.TotalBytes} | {(target is { } t ? $"{100.0 * report.TotalBytes / t:F1} %" : "")} | {session.Budget?.NearestBytes} | {TestError(decoded, data):F2} | {strength:E2} | {100 * session.Sparsity:F2} | {share:F1} |");
-        return strength;
     }
 
     public static double TestError(Module<Tensor, Tensor> network, IdxDataSet data)

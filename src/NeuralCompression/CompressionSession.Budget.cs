@@ -16,7 +16,7 @@ public sealed partial class CompressionSession
     private const double TrainingAim = 1.03;
 
     // What the last fine-tuning may put back by moving weights between levels.
-    private const double FreezeAim = 0.99;
+    private const double FreezeAim = 0.995;
 
     private readonly BudgetController? _budget;
     private readonly ModelMeter? _budgetMeter;

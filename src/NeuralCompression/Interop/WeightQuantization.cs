@@ -6,6 +6,11 @@ namespace NeuralCompression.Interop;
 /// <summary>Tensors to symbols and back: fetches the memory, the codec does the arithmetic.</summary>
 internal static class WeightQuantization
 {
+    // QuantizationOptions.AutomaticBits.
+    private const int FewestBits = 4;
+    private const int MostBits = 16;
+    private const double AutomaticError = 0.02;
+
     /// <summary>Step of a tensor's grid in weight units: g · 2a, in the precision in which the decoder multiplies.</summary>
     public static double Step(double gain, QuantizationOptions options, ScalarType dtype) =>
         dtype == ScalarType.Float64 ? gain * options.StepSize : (float)(gain * options.StepSize);
@@ -105,7 +110,38 @@ internal static class WeightQuantization
     }
 
     /// <summary>Symmetric grid over a tensor's largest magnitude, for biases and norm weights; null where a grid makes no sense (all zeros, not finite, or empty).</summary>
+    /// <param name="values">The values.</param>
+    /// <param name="bits">Bits per value, or <see cref="QuantizationOptions.AutomaticBits"/>.</param>
     public static QuantizedTensor? QuantizeToBits(Tensor values, int bits)
+    {
+        if (bits != QuantizationOptions.AutomaticBits)
+        {
+            return QuantizeToExactly(bits, values);
+        }
+
+        for (bits = FewestBits; bits < MostBits; bits++)
+        {
+            if (QuantizeToExactly(bits, values) is not { } quantized || RelativeError(values, quantized) <= AutomaticError)
+            {
+                break;
+            }
+        }
+
+        return QuantizeToExactly(bits, values);
+    }
+
+    // Root mean square of the rounding error over that of the values.
+    private static double RelativeError(Tensor values, QuantizedTensor quantized)
+    {
+        using var scope = NewDisposeScope();
+        using var _ = no_grad();
+        var exact = values.detach().to(ScalarType.Float64);
+        var rounded = empty_like(exact);
+        WriteTo(quantized, rounded);
+        return Math.Sqrt((exact.sub(rounded).square().sum() / exact.square().sum()).item<double>());
+    }
+
+    private static QuantizedTensor? QuantizeToExactly(int bits, Tensor values)
     {
         using var scope = NewDisposeScope();
         using var _ = no_grad();

@@ -91,6 +91,58 @@ public sealed class BudgetTests
     }
 
     [Fact]
+    public void SaveCompressed_Budget_LandsOrSaysWhatIsPossible()
+    {
+        using var folder = new TemporaryFolder();
+        using var model = TestModels.WideMlp(hidden: 200);
+        var snapshot = TestModels.Snapshot(model);
+        var options = new QuantizationOptions { OtherBits = QuantizationOptions.AutomaticBits };
+        long all = model.SaveCompressed(folder.File("all.ncm"), options).TotalBytes;
+        long target = (long)(0.8 * all);
+        Assert.InRange(model.SaveCompressed(folder.File("model.ncm"), options, targetBytes: target).TotalBytes, 0.97 * target, target);
+        TestModels.AssertUnchanged(snapshot, model);
+        Assert.Equal(all, model.SaveCompressed(folder.File("all.ncm"), options, targetBytes: all).TotalBytes);
+        options.RateDistortion = 1e-3;
+        Assert.True(model.SaveCompressed(folder.File("model.ncm"), options).TotalBytes < all);
+
+        var error = Assert.Throws<InvalidOperationException>(() => model.SaveCompressed(folder.File("none.ncm"), options, targetBytes: 100));
+        Assert.Contains("all weights zero", error.Message, StringComparison.Ordinal);
+        Assert.False(File.Exists(folder.File("none.ncm")));
+        Assert.Throws<ArgumentOutOfRangeException>(() => model.SaveCompressed(folder.File("none.ncm"), options, targetBytes: 0));
+    }
+
+    // Two percent, and with a bit fewer it would be more; batch-norm statistics are buffers and stay exact.
+    [Fact]
+    public void OtherBits_Automatic_KeepsTwoPercent()
+    {
+        using var folder = new TemporaryFolder();
+        using var model = TestModels.ConvolutionWithNorm();
+        using var session = new CompressionSession(model, SessionFixture.Small(o => o.Quantization.OtherBits = QuantizationOptions.AutomaticBits));
+        var exact = model.state_dict().ToDictionary(e => e.Key, e => TestTensors.Values(e.Value), StringComparer.Ordinal);
+        session.Save(folder.File("model.ncm"));
+        using var reader = CompressedModelReader.Open(folder.File("model.ncm"));
+        int rounded = 0;
+        foreach (var info in reader.Tensors.Where(t => !t.Name.EndsWith("num_batches_tracked", StringComparison.Ordinal)))
+        {
+            var values = new float[info.Length];
+            reader.Decode(info, values);
+            double error = Math.Sqrt(exact[info.Name].Zip(values, (a, b) => (a - b) * (a - b)).Sum() / Math.Max(exact[info.Name].Sum(a => a * a), 1e-30));
+            if (info.Name.Contains("running", StringComparison.Ordinal))
+            {
+                Assert.Equal(0, error);
+            }
+            else if (info.Shape.Length == 1)
+            {
+                Assert.InRange(error, 1e-6, 0.02);
+                Assert.InRange(Math.Max(-info.MinSymbol, info.MaxSymbol), 7, 511);
+                rounded++;
+            }
+        }
+
+        Assert.Equal(4, rounded);
+    }
+
+    [Fact]
     public void Save_BudgetThatIsMetAnyway_RoundsToTheNearest()
     {
         using var model = TestModels.WideMlp();
