@@ -13,7 +13,7 @@ namespace NeuralCompression.Codec;
 /// threads and in every culture. Not thread-safe.</para>
 /// <para>Source: docs/format.md.</para>
 /// </remarks>
-public sealed class CompressedModelWriter : IDisposable
+public sealed class CompressedModelWriter : IDisposable, ITensorSink
 {
     private readonly Stream destination;
     private readonly AtomicFile? file;
@@ -347,7 +347,8 @@ public sealed class CompressedModelWriter : IDisposable
         return default;
     }
 
-    private static byte[] Head(TensorEntry[] entries, bool aligned)
+    /// <summary>Everything before the payloads.</summary>
+    internal static byte[] Head(TensorEntry[] entries, bool aligned)
     {
         byte[] index = IndexWriter.Write(entries);
         using var head = new MemoryStream();
@@ -362,7 +363,7 @@ public sealed class CompressedModelWriter : IDisposable
         return head.ToArray();
     }
 
-    private static TensorReport Report(TensorEntry entry, TensorEntry[] entries)
+    internal static TensorReport Report(TensorEntry entry, TensorEntry[] entries)
     {
         TensorEntry shown = entry.AliasTarget >= 0 ? entries[entry.AliasTarget] : entry;
         bool alias = entry.AliasTarget >= 0;

@@ -1,4 +1,5 @@
 using System.IO.Compression;
+using NeuralCompression.Codec.Container;
 
 namespace NeuralCompression.Codec.Tests;
 
@@ -95,7 +96,7 @@ internal static class Samples
         return bytes;
     }
 
-    private static void Fill(CompressedModelWriter writer, string name)
+    internal static void Fill(ITensorSink writer, string name)
     {
         switch (name)
         {
