@@ -1,3 +1,4 @@
+using System.Buffers;
 using NeuralCompression.Codec.EntropyCoding;
 
 namespace NeuralCompression.Codec.WeightCoding;
@@ -13,5 +14,12 @@ internal readonly record struct EncodedTensor(Coding Coding, ReadOnlyMemory<byte
     {
         ReadOnlyMemory<byte> payload = buffer.Written;
         return new(coding, payload, buffer.Detach());
+    }
+
+    /// <summary>Gives the memory back where it is rented; the payload is gone then.</summary>
+    internal void Release()
+    {
+        if (Rented is not null)
+            ArrayPool<byte>.Shared.Return(Rented);
     }
 }

@@ -183,7 +183,7 @@ internal sealed class ReferenceDecoder
     // Sections 4.5 and 4.7.
     private void Segment(Tensor tensor)
     {
-        Must(tensor.Coding <= 1 || (tensor.GridKind == 0 ? tensor.Coding == 3 : tensor.Coding is 2 or 4), "coding");
+        Must(tensor.Coding <= 1 || (tensor.GridKind == 0 ? tensor.Coding == 3 : tensor.Coding is 2 or 4 or 6), "coding");
         if (tensor.GridKind != 0)
         {
             tensor.Min = ZigZag();
@@ -260,6 +260,10 @@ internal sealed class ReferenceDecoder
         else if (tensor.Coding == 4)
         {
             (tensor.Symbols, at) = ReferenceContextMixing.Decode(file, at, end, SegmentShape(tensor), tensor.Count, tensor.Min, tensor.Max);
+        }
+        else if (tensor.Coding == 6)
+        {
+            (tensor.Symbols, at) = ReferenceClassified.Decode(file, at, end, SegmentShape(tensor), tensor.Count, tensor.Min, tensor.Max);
         }
         else if (tensor.Max - tensor.Min < 256)
         {
@@ -428,7 +432,7 @@ internal sealed class ReferenceDecoder
     }
 
     // Section 8.1.
-    private static int[] Table(BitField bits, int alphabet, int k, int mantissa)
+    internal static int[] Table(BitField bits, int alphabet, int k, int mantissa, bool endsAreAbsent = false)
     {
         int restBits = 0;
         while (1 << restBits <= alphabet - 1)
@@ -471,11 +475,11 @@ internal sealed class ReferenceDecoder
         int sum = frequency.Sum();
         Must(sum >= 1 && sum < 1 << k, "sum");
         frequency[rest] = (1 << k) - sum;
-        Must(frequency[0] > 0 && frequency[^1] > 0, "ends");
+        Must(endsAreAbsent || (frequency[0] > 0 && frequency[^1] > 0), "ends");
         return frequency;
     }
 
-    private sealed class BitField(byte[] file, int start, int end)
+    internal sealed class BitField(byte[] file, int start, int end)
     {
         private int bit;
 

@@ -24,6 +24,10 @@ internal static class Forge
     internal static byte[] Rans(int length, int min, int width, byte[] payload) =>
         File(1, [.. Name("w"), 0x10, 0x21, .. VarInt((ulong)length), .. One, .. ZigZag(min), .. VarInt((ulong)width), .. VarInt((ulong)payload.Length), .. UInt32(Crc(payload))], payload);
 
+    /// <summary>The same with one row and the classified coding.</summary>
+    internal static byte[] Classified(int length, int min, int width, byte[] payload) =>
+        File(1, [.. Name("w"), 0x10, 0x62, 1, .. VarInt((ulong)length), .. One, .. ZigZag(min), .. VarInt((ulong)width), .. VarInt((ulong)payload.Length), .. UInt32(Crc(payload))], payload);
+
     /// <summary>A one-tensor file: float32 without loss in byte planes and a payload of any content.</summary>
     internal static byte[] Planes(int length, byte[] payload) =>
         File(1, [.. Name("w"), 0x00, 0x31, .. VarInt((ulong)length), .. VarInt((ulong)payload.Length), .. UInt32(Crc(payload))], payload);

@@ -23,8 +23,8 @@ internal static unsafe class Avx2Rans
     private const int AlignmentLanes = 64 / sizeof(uint);
 
     // Both tables are read into locals before a loop: in it the runtime would check each time whether they are built, and that call would put every register on the stack.
-    // Row m moves the i-th loaded word to the i-th lane whose bit is set in m; one byte per lane.
-    private static readonly byte* Expansions = BuildExpansions();
+    /// <summary>Row m moves the i-th loaded word to the i-th lane whose bit is set in m; one byte per lane.</summary>
+    internal static readonly byte* Expansions = BuildExpansions();
 
     // Row m moves the words of the lanes whose bits are not set in m to the upper end of 16 bytes, in order.
     private static readonly byte* Compactions = BuildCompactions();
