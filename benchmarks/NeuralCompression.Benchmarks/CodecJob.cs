@@ -3,6 +3,7 @@ using BenchmarkDotNet.Configs;
 using BenchmarkDotNet.Exporters;
 using BenchmarkDotNet.Jobs;
 using BenchmarkDotNet.Loggers;
+using BenchmarkDotNet.Reports;
 using BenchmarkDotNet.Running;
 using BenchmarkDotNet.Toolchains.InProcess.Emit;
 using Perfolizer.Horology;
@@ -22,7 +23,8 @@ internal static class CodecJob
             .AddColumnProvider(DefaultColumnProviders.Descriptor, DefaultColumnProviders.Params, DefaultColumnProviders.Metrics)
             .AddColumn(StatisticColumn.Median)
             .AddLogger(ConsoleLogger.Default)
-            .AddExporter(MarkdownExporter.GitHub);
+            .AddExporter(MarkdownExporter.Default)
+            .WithSummaryStyle(SummaryStyle.Default.WithMaxParameterColumnWidth(40));
         BenchmarkRunner.Run<CodecBenchmarks>(config);
     }
 }

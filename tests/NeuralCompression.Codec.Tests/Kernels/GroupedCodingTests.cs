@@ -157,18 +157,19 @@ public class GroupedCodingTests
         sbyte[] symbols = Draw(3, 243, 400_003);
         EncodedTensor encoded = SymbolCoder.Encode<sbyte>(symbols, [symbols.Length], -1, 1, CompressionLevel.Fastest);
         Assert.Equal(Coding.GroupedRans, encoded.Coding);
+        byte[] payload = encoded.Payload.ToArray();
         var decoded = new sbyte[symbols.Length];
-        for (int length = 0; length < encoded.Payload.Length; length += length < 600 ? 1 : 487)
+        for (int length = 0; length < payload.Length; length += length < 600 ? 1 : 487)
         {
-            byte[] cut = encoded.Payload[..length];
+            byte[] cut = payload[..length];
             Assert.Throws<InvalidDataException>(() => SymbolCoder.Decode<sbyte>(Coding.GroupedRans, cut, [symbols.Length], -1, 1, decoded));
         }
 
         foreach (byte change in new byte[] { 1, 2, 4, 8, 16, 32, 64, 128, 255 })
         {
-            for (int at = 0; at < encoded.Payload.Length; at += at < 600 ? 1 : 487)
+            for (int at = 0; at < payload.Length; at += at < 600 ? 1 : 487)
             {
-                byte[] changed = [.. encoded.Payload];
+                byte[] changed = [.. payload];
                 changed[at] ^= change;
                 try
                 {

@@ -183,7 +183,7 @@ internal sealed partial class ReferenceDecoder
     // Sections 4.5 and 4.7.
     private void Segment(Tensor tensor)
     {
-        Must(tensor.Coding <= 1 || (tensor.GridKind == 0 ? tensor.Coding == 3 : tensor.Coding is 2 or 4 or 5), "coding");
+        Must(tensor.Coding <= 1 || (tensor.GridKind == 0 ? tensor.Coding == 3 : tensor.Coding is 2 or 4 or 5 or 6), "coding");
         if (tensor.GridKind != 0)
         {
             tensor.Min = ZigZag();
@@ -264,6 +264,10 @@ internal sealed partial class ReferenceDecoder
         else if (tensor.Coding == 5)
         {
             Groups(tensor, end);
+        }
+        else if (tensor.Coding == 6)
+        {
+            (tensor.Symbols, at) = ReferenceClassified.Decode(file, at, end, SegmentShape(tensor), tensor.Count, tensor.Min, tensor.Max);
         }
         else if (tensor.Max - tensor.Min < 256)
         {
@@ -445,7 +449,7 @@ internal sealed partial class ReferenceDecoder
     }
 
     // Section 8.1.
-    private static int[] Table(BitField bits, int alphabet, int k, int mantissa)
+    internal static int[] Table(BitField bits, int alphabet, int k, int mantissa, bool endsAreAbsent = false)
     {
         int restBits = 0;
         while (1 << restBits <= alphabet - 1)
@@ -488,11 +492,11 @@ internal sealed partial class ReferenceDecoder
         int sum = frequency.Sum();
         Must(sum >= 1 && sum < 1 << k, "sum");
         frequency[rest] = (1 << k) - sum;
-        Must(frequency[0] > 0 && frequency[^1] > 0, "ends");
+        Must(endsAreAbsent || (frequency[0] > 0 && frequency[^1] > 0), "ends");
         return frequency;
     }
 
-    private sealed class BitField(byte[] file, int start, int end)
+    internal sealed class BitField(byte[] file, int start, int end)
     {
         private int bit;
 

@@ -2,6 +2,7 @@ using System.IO.Compression;
 using System.Numerics;
 using NeuralCompression.Codec.Tests.Vectors;
 using NeuralCompression.Codec.WeightCoding;
+using NeuralCompression.Codec.WeightCoding.Classified;
 using NeuralCompression.Codec.WeightCoding.ContextMixing;
 
 namespace NeuralCompression.Codec.Tests.Robustness;
@@ -34,6 +35,11 @@ internal static class Corpus
         yield return ("mixing-empty-lines", Mixed([.. sparse.Select((symbol, i) => (sbyte)(i % 24 < 9 || i / 24 % 3 == 0 ? 0 : symbol))], [20, 24]));
         yield return ("mixing-center", Mixed(Array.ConvertAll(sparse, symbol => (sbyte)(symbol + 90)), [20, 24]));
         yield return ("mixing-wide", Mixed([.. sparse.Select((symbol, i) => (short)((symbol * 700) + (i * i % 500)))], [20, 24]));
+        yield return ("classified", Classified(sparse, [20, 24]));
+        yield return ("classified-kernels", Classified(sparse[..(4 * 6 * 9)], [4, 6, 3, 3]));
+        yield return ("classified-empty-lines", Classified([.. sparse.Select((symbol, i) => (sbyte)(i % 24 < 9 || i / 24 % 3 == 0 ? 0 : symbol))], [20, 24]));
+        sbyte[] rows = Samples.Sparse(96 * 40, 80, 160);
+        yield return ("classified-lanes", Classified([.. rows.Select((symbol, i) => (sbyte)(i / 40 % 5 < 2 ? Math.Sign(symbol) : symbol))], [96, 40]));
         byte[] ternary = Array.ConvertAll(Ternary(400, 78, 240), symbol => (byte)(symbol + 1));
         yield return ("groups-of-8", Grouped(ternary, 3, sizeLog: 3, listed: 6));
         yield return ("groups-of-4", Grouped(ternary, 3, sizeLog: 2, listed: 5));
@@ -48,6 +54,13 @@ internal static class Corpus
         int max = int.CreateChecked(symbols.Max());
         return Forge.Coded(Coding.ContextMixing, shape, min, max - min, ContextMixingCoder.Encode<T>(symbols, Array.ConvertAll(shape, axis => (long)axis), min, max));
     }
+
+    private static byte[] Classified(sbyte[] symbols, int[] shape) => Forge.Coded(
+        Coding.ClassifiedRans,
+        shape,
+        symbols.Min(),
+        symbols.Max() - symbols.Min(),
+        ClassifiedEncoder.TryEncode(symbols, Array.ConvertAll(shape, axis => (long)axis), symbols.Min(), symbols.Max(), long.MaxValue) ?? throw new InvalidOperationException("The classified coder has no form for this."));
 
     // The most frequent groups have a token.
     private static byte[] Grouped(byte[] digits, int alphabet, int sizeLog, int listed)

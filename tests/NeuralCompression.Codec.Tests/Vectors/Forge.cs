@@ -62,6 +62,9 @@ internal static class Forge
         ];
     }
 
+    /// <summary>The same with one row and the classified coding.</summary>
+    internal static byte[] Classified(int length, int min, int width, byte[] payload) => Coded(Coding.ClassifiedRans, [1, length], min, width, payload);
+
     /// <summary>A one-tensor file: float32 without loss in byte planes and a payload of any content.</summary>
     internal static byte[] Planes(int length, byte[] payload) =>
         File(1, [.. Name("w"), 0x00, 0x31, .. VarInt((ulong)length), .. VarInt((ulong)payload.Length), .. UInt32(Crc(payload))], payload);

@@ -1,3 +1,4 @@
+using NeuralCompression.Codec.EntropyCoding;
 using NeuralCompression.Codec.WeightCoding;
 using NeuralCompression.Codec.WeightCoding.ContextMixing;
 
@@ -125,6 +126,19 @@ internal static class HostileFiles
         yield return ("Plane-missing", Forge.Planes(4, [1, 0, 1, 0, 1, 0]));
         yield return ("Plane-ends-early", Forge.Planes(4, [1, 0, 1, 0, 1, 0, 0, 1, 2, 3]));
         yield return ("Plane-byte-range", Forge.Planes(4, [2, 200, 100]));
+        yield return ("SymbolRange-classified", Forge.Classified(600, 0, 300, new byte[20]));
+        yield return ("FrequencyTable-classified-precision", Forge.Classified(64, 0, 1, Classified(precision: "101")));
+        yield return ("FrequencyTable-classified-ends-early", Forge.Classified(64, 0, 1, Classified()));
+        yield return ("EntropyStream-classified-head", Forge.Classified(64, 0, 1, Classified()[..3]));
+        yield return ("EntropyStream-classified-skips", Forge.Classified(64, 0, 1, Classified(classes: "001")));
+        yield return ("EntropyStream-classified-distance", Forge.Classified(64, 0, 1, Classified(weights: "00001000", more: new string('0', 14))));
+        yield return ("EntropyStream-classified-row-length-zero", Forge.Classified(64, 0, 1, Classified(own: "1", more: new string('0', 24))));
+        yield return ("EntropyStream-classified-row-length", Forge.Classified(64, 0, 1, Classified(own: "1", more: "111" + new string('0', 21))));
+        yield return ("EntropyStream-classified-mirror", Forge.Classified(64, -128, 130, Classified(signs: "10")));
+        yield return ("EntropyStream-classified-side-ends-early", Forge.Classified(64, 0, 1, Classified(tables: "10000")));
+        yield return ("EntropyStream-classified-side-state", Forge.Classified(64, 0, 1, [.. Classified(tables: "10000"), 0, 0, 0, 0, 0]));
+        yield return ("SymbolValue-classified-empty-row", Forge.Classified(64, 1, 1, [.. Classified(classes: "100"), .. EmptyRow()]));
+        yield return ("Padding-classified", Forge.Classified(64, 0, 1, Classified(more: "1")));
         yield return ("Plane-goes-on", Forge.Planes(4, [1, 0, 1, 0, 1, 0, 1, 0, 0]));
     }
 
@@ -198,6 +212,21 @@ internal static class HostileFiles
             1,
             [.. Forge.Name("w"), 0x90, 0x01, 8, .. Forge.One, 4, 0, 0, 1, .. Forge.UInt32(Forge.Crc(first)), 0, 0, 1, .. Forge.UInt32(Forge.Crc(second))],
             [.. first, .. second]);
+    }
+
+    // Parameters of section 5.8.1: one lane, one table.
+    private static byte[] Classified(
+        string precision = "000", string tables = "00000", string classes = "000", string signs = "00", string weights = "00000000", string own = "0", string more = "") =>
+        Forge.Bits("00" + precision + tables + "000" + classes + signs + weights + own + more);
+
+    // Side information that says that the only row is empty.
+    private static byte[] EmptyRow()
+    {
+        var output = new BinaryRansEncoder();
+        for (int i = 0; i < 3; i++)
+            output.Add(0, 1 << 15);
+        output.EndBlock();
+        return output.ToArray();
     }
 
     private static byte[] Raw(string name) => [.. Forge.Name(name), 0x00, 0x00, .. Forge.UInt32(Forge.Crc(new byte[4]))];

@@ -47,6 +47,7 @@ public sealed partial class HostileTests
     [InlineData("### 5.5 ", "Plane-")]
     [InlineData("### 5.6 ", "mixing")]
     [InlineData("### 5.7 ", "group")]
+    [InlineData("### 5.8 ", "classified")]
     public void Vectors_HaveAFileForEveryCodeThatASectionNames(string heading, string word)
     {
         string document = File.ReadAllText(Path.Combine(VectorFiles.Root, "docs", "format.md"));
