@@ -1,4 +1,6 @@
 using System.Runtime.CompilerServices;
+using NeuralCompression.Codec;
+using NeuralCompression.Codec.Container;
 using NeuralCompression.Interop;
 using NeuralCompression.Sessions;
 using TorchSharp.Modules;
@@ -72,6 +74,12 @@ public sealed partial class CompressionSession : IDisposable
         LambdaScale = 1;
         LearningRateScale = 1;
         Equalizer = _options.Loss.Equalizer;
+        if (_options.TargetBytes is { } target)
+        {
+            _budget = new BudgetController(TrainingAim * target, _options.BudgetSteps / (double)_options.BudgetInterval);
+            _budgetMeter = new ModelMeter(_options.Level);
+        }
+
         NoiseScale = _options.Noise.Scale;
         QuantizedForward = _options.QuantizedForward;
         Mapping = WeightMapping.Create(_options.Mapping, _options.Quantization.LowerLimit, _options.Quantization.UpperLimit);
@@ -130,7 +138,7 @@ public sealed partial class CompressionSession : IDisposable
     /// <summary>The schedule's phase of the next step; null without a schedule.</summary>
     public SchedulePhase? Phase => _options.Schedule?.PhaseAt(_steps);
 
-    private LossStrengths Strengths => new(Lambda * LambdaScale, IsFrozen ? Equalizer : 0);
+    private LossStrengths Strengths => new(Strength, IsFrozen ? Equalizer : 0);
 
     /// <summary>Schedule factor s of the noise now; fraction, range [0, 1]. Settable between steps.</summary>
     /// <exception cref="ArgumentOutOfRangeException">The value lies outside [0, 1].</exception>
@@ -303,6 +311,7 @@ public sealed partial class CompressionSession : IDisposable
     }
 
     /// <summary>Freezes the zero pattern and the signs: what quantises to zero now stays zero, without noise and gradient, and the rest stays off zero with its sign.</summary>
+    /// <remarks>With <see cref="CompressionOptions.TargetBytes"/> or <see cref="QuantizationOptions.RateDistortion"/> more becomes zero, as at <see cref="Quantize"/>, so that the training that follows can make up for it.</remarks>
     /// <exception cref="ObjectDisposedException">The session is disposed.</exception>
     /// <exception cref="InvalidOperationException">A step is open, or a parameter changed behind the session's back.</exception>
     public void FreezeZeros()
@@ -311,7 +320,8 @@ public sealed partial class CompressionSession : IDisposable
         ThrowIfChanged();
         ThrowIfStale();
         LeaveQuantized();
-        _weights.ForEach(w => w.Freeze());
+        var rate = FitBudget(FreezeAim);
+        _weights.ForEach(w => w.Freeze(rate));
     }
 
     /// <summary>
@@ -330,12 +340,17 @@ public sealed partial class CompressionSession : IDisposable
         }
 
         LeaveQuantized();
-        _weights.ForEach(w => w.Assign());
+        var rate = FitBudget(share: 1);
+        _weights.ForEach(w => w.Assign(rate));
     }
 
     /// <summary>
     /// Rounds the module's weights to their grids, so that the module holds exactly what a reader of the saved file will decode. Training may go on: the next <see cref="BeginStep"/> returns to the effective weights.
     /// </summary>
+    /// <remarks>
+    /// With <see cref="CompressionOptions.TargetBytes"/> it rounds as far from the nearest levels as the budget asks (<see cref="RateDistortionQuantizer"/>, with the running mean of squared task gradients for sensitivities): step and
+    /// limits stay, and <see cref="Budget"/> says what came of it. Else <see cref="QuantizationOptions.RateDistortion"/> is the strength.
+    /// </remarks>
     /// <exception cref="ObjectDisposedException">The session is disposed.</exception>
     /// <exception cref="InvalidOperationException">A step is open, a parameter changed behind the session's back, or a weight is not finite.</exception>
     public void Quantize()
@@ -344,9 +359,10 @@ public sealed partial class CompressionSession : IDisposable
         ThrowIfChanged();
         ThrowIfStale();
         LeaveQuantized();
+        var rate = FitBudget(1);
         foreach (var weight in _weights)
         {
-            weight.WriteQuantizedWeights();
+            weight.WriteQuantizedWeights(rate);
         }
 
         foreach (var other in _others)
@@ -457,7 +473,7 @@ public sealed partial class CompressionSession : IDisposable
             groups.ScaleLearningRates(LearningRateScale);
         }
 
-        if (_options.Loss.Mode == LossMode.Proximal)
+        if (_options.KeepsMoments)
         {
             foreach (var weight in _weights)
             {
@@ -490,6 +506,8 @@ public sealed partial class CompressionSession : IDisposable
             weight.ReadGain();
             weight.Follow(proximal ? new ProximalSettings(strengths, groups.LearningRateOf(weight.Theta), biasCorrection) : null);
         }
+
+        SteerStrength();
     }
 
     private OptimizerGroups GroupsOf(optim.Optimizer optimizer)

@@ -250,13 +250,18 @@ internal abstract class SessionWeight : IDisposable
     protected void SetLogGain(double logGain) => Gain = Math.Exp(logGain);
 
     /// <summary>Symbols of the noise-free weights on the grid of step g · 2a.</summary>
-    public QuantizedTensor Quantize()
+    /// <param name="rate">What a bit is worth; the default rounds to the nearest level.</param>
+    public QuantizedTensor Quantize(RoundingRate rate = default)
     {
+        // Fixed levels are what they are.
+        rate = IsAssigned ? default : rate;
         try
         {
+            using var scope = NewDisposeScope();
             TorchTypes.TryFrom(_parameterType, out var elementType);
             return WeightQuantization.Quantize(
-                Mapped, Quantization.StepSize, WeightQuantization.Step(Gain, Quantization, _parameterType), Quantization.MinSymbol, Quantization.MaxSymbol, elementType);
+                Mapped, Quantization.StepSize, WeightQuantization.Step(Gain, Quantization, _parameterType), Quantization.MinSymbol, Quantization.MaxSymbol, elementType,
+                rate, rate.Strength > 0 ? Sensitivities() : null);
         }
         catch (ArgumentException e)
         {
@@ -264,14 +269,24 @@ internal abstract class SessionWeight : IDisposable
         }
     }
 
-    public void WriteQuantizedWeights()
+    // Squared task gradients of m, from those of θ; they stand for the curvature. A saturated weight, whose gradient the mapping holds back, counts as one whose slope is a tenth.
+    private Tensor? Sensitivities()
+    {
+        using var _ = no_grad();
+        var slope = IsDirect ? null : Mapping.Derivative(Theta.detach()).clamp_min(0.1);
+        return Moment is null ? null
+            : slope is null ? Moment.mul(Gain * Gain)
+            : Moment.div(slope.square());
+    }
+
+    public void WriteQuantizedWeights(RoundingRate rate = default)
     {
         if (OwnsParameter)
         {
             SaveDirect();
         }
 
-        Quantized = Quantize();
+        Quantized = Quantize(rate);
         WeightQuantization.WriteTo(Quantized, Parameter);
     }
 
@@ -307,7 +322,9 @@ internal abstract class SessionWeight : IDisposable
     /// <summary>Copies a direct weight's θ before the parameter is overwritten.</summary>
     protected abstract void SaveDirect();
 
-    public void Freeze()
+    /// <summary>Freezes the zeros and signs.</summary>
+    /// <param name="rate">What a bit is worth; the default makes zero what rounds to zero.</param>
+    public void Freeze(RoundingRate rate = default)
     {
         using var scope = NewDisposeScope();
         using var _ = no_grad();
@@ -315,7 +332,15 @@ internal abstract class SessionWeight : IDisposable
         // On a side where the range has no room every weight rounds to zero.
         var negative = Quantization.MinSymbol < 0 ? Mapped.lt(-Quantization.NoiseLevel) : zeros_like(Mapped, ScalarType.Bool);
         var positive = Quantization.MaxSymbol > 0 ? Mapped.gt(Quantization.NoiseLevel) : zeros_like(Mapped, ScalarType.Bool);
-        Support = positive.to(ScalarType.Int8).sub(negative.to(ScalarType.Int8)).contiguous().DetachFromDisposeScope();
+        var support = positive.to(ScalarType.Int8).sub(negative.to(ScalarType.Int8));
+        if (rate.Strength > 0)
+        {
+            var kept = zeros_like(Mapped, ScalarType.Float32);
+            WeightQuantization.WriteTo(Quantize(rate), kept);
+            support = support.mul(kept.ne(0).to(ScalarType.Int8));
+        }
+
+        Support = support.contiguous().DetachFromDisposeScope();
         if (!IsAssigned)
         {
             Constrain();
@@ -327,17 +352,28 @@ internal abstract class SessionWeight : IDisposable
     }
 
     /// <summary>Fixes every weight at its level. θ gets no gradient any more, so that an optimizer leaves it alone.</summary>
-    public void Assign()
+    /// <param name="rate">What a bit is worth; the default takes the nearest level.</param>
+    public void Assign(RoundingRate rate = default)
     {
         if (IsAssigned)
         {
             return;
         }
 
-        Freeze();
+        Freeze(rate);
         using var scope = NewDisposeScope();
         using var _ = no_grad();
-        AssignLevels(RoundedWeights());
+        if (rate.Strength > 0)
+        {
+            var decoded = zeros_like(Mapped, requires_grad: false);
+            WeightQuantization.WriteTo(Quantize(rate), decoded);
+            AssignLevels(decoded.div(Gain * Quantization.StepSize).round().mul(Quantization.StepSize));
+        }
+        else
+        {
+            AssignLevels(RoundedWeights());
+        }
+
         WriteEffectiveWeights();
     }
 
