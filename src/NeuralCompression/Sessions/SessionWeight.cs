@@ -186,8 +186,8 @@ internal abstract class SessionWeight : IDisposable
     /// <summary>Writes noise-free weights back from the copy in <see cref="Mapped"/>.</summary>
     public abstract void Restore();
 
-    /// <summary>After the optimizer: the proximal step if there is one, the domain of θ and frozen signs, m(θ), and the parameter.</summary>
-    public abstract void Follow(ProximalSettings? proximal);
+    /// <summary>After the optimizer: the gain, the proximal step if there is one, the domain of θ and frozen signs, m(θ), and the parameter. False if the parameter did not hold what the session had written; now it does.</summary>
+    public abstract bool Follow(ProximalSettings? proximal);
 
     public abstract void UpdateMoment();
 
