@@ -49,7 +49,7 @@ internal sealed class ModelMeter(CompressionLevel level) : ITensorSink
             PricedTensor price = SymbolPricer.Price(segment, Segmentation.ShapeOf(tensor.Shape, tensor.Length, tensor.SegmentLength, segment.Length), min, max, level, ref parameters);
             if (parameters is MixingParameters found)
                 known[(name, start)] = found;
-            Keep(tensor, start, segment.Length, price, [], min, max);
+            Keep(tensor, start, segment.Length, price, default, min, max);
         }
     }
 
@@ -107,7 +107,7 @@ internal sealed class ModelMeter(CompressionLevel level) : ITensorSink
         tensors.Add(tensor);
     }
 
-    private static void Keep(PendingTensor tensor, long start, long length, PricedTensor price, byte[] payload, int min, int max) =>
+    private static void Keep(PendingTensor tensor, long start, long length, PricedTensor price, ReadOnlyMemory<byte> payload, int min, int max) =>
         tensor.Add(
             new SegmentEntry { Start = start, Length = length, Coding = price.Coding, MinSymbol = min, MaxSymbol = max, PayloadLength = price.Bytes },
             payload);

@@ -28,6 +28,7 @@ internal static class SymbolPricer
         if (level != CompressionLevel.SmallestSize || min == max)
         {
             EncodedTensor encoded = SymbolCoder.Encode(symbols, shape, min, max, level);
+            encoded.Release();
             return new(encoded.Coding, encoded.Payload.Length);
         }
 
