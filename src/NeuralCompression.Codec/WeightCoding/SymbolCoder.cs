@@ -187,7 +187,7 @@ internal static class SymbolCoder
         RansPlan? plan;
         if (level != CompressionLevel.SmallestSize && SymbolRange.IsNarrow(min, max))
         {
-            if (GroupEncoder.TryEncode(text, (byte)min, alphabet, out plan) is BackwardBuffer grouped)
+            if (GroupEncoder.TryEncode(text, (byte)min, alphabet, level == CompressionLevel.Fastest ? GroupEncoder.FastTolerance : GroupEncoder.SmallTolerance, out plan) is BackwardBuffer grouped)
                 return EncodedTensor.Take(Coding.GroupedRans, grouped);
         }
         else
