@@ -49,7 +49,7 @@ internal sealed class ModelMeter(CompressionLevel level) : ITensorSink
             PricedTensor price = SymbolPricer.Price(segment, Segmentation.ShapeOf(tensor.Shape, tensor.Length, tensor.SegmentLength, segment.Length), min, max, level, ref parameters);
             if (parameters is MixingParameters found)
                 known[(name, start)] = found;
-            Keep(tensor, start, segment.Length, price, [], min, max);
+            Keep(tensor, start, segment.Length, price, default, min, max);
         }
     }
 
@@ -62,6 +62,7 @@ internal sealed class ModelMeter(CompressionLevel level) : ITensorSink
             int length = (int)Math.Min(tensor.SegmentLength, tensor.Length - start);
             EncodedTensor encoded = PlaneCoder.Encode(littleEndianBytes.Slice((int)start * size, length * size), type, level);
             Keep(tensor, start, length, new(encoded.Coding, encoded.Payload.Length), encoded.Payload, 0, 0);
+            encoded.Release();
         }
     }
 
@@ -107,7 +108,7 @@ internal sealed class ModelMeter(CompressionLevel level) : ITensorSink
         tensors.Add(tensor);
     }
 
-    private static void Keep(PendingTensor tensor, long start, long length, PricedTensor price, byte[] payload, int min, int max) =>
+    private static void Keep(PendingTensor tensor, long start, long length, PricedTensor price, ReadOnlyMemory<byte> payload, int min, int max) =>
         tensor.Add(
             new SegmentEntry { Start = start, Length = length, Coding = price.Coding, MinSymbol = min, MaxSymbol = max, PayloadLength = price.Bytes },
             payload);

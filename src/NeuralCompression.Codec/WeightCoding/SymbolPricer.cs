@@ -28,7 +28,9 @@ internal static class SymbolPricer
         if (level != CompressionLevel.SmallestSize || min == max)
         {
             EncodedTensor encoded = SymbolCoder.Encode(symbols, shape, min, max, level);
-            return new(encoded.Coding, encoded.Payload.Length);
+            var price = new PricedTensor(encoded.Coding, encoded.Payload.Length);
+            encoded.Release();
+            return price;
         }
 
         // SmallestSize keeps the shortest of raw, static and mixing; the static coder is priced by its table, since it rarely wins.

@@ -27,7 +27,7 @@ public sealed class CodingCostTests
             using var reader = Samples.Open(Samples.Write(writer => writer.Add("w", QuantizedTensor.FromSymbols(symbols, [symbols.Length], QuantizationGrid.Uniform(1)))));
             long real = reader["w"].StoredBytes;
             long estimate = CodingCost.EstimateBytes(symbols);
-            Assert.InRange(estimate, real - Math.Max(40, real / 500.0), real + Math.Max(40, real / 500.0));
+            AssertNear(real, estimate);
             var counts = new long[20];
             foreach (sbyte symbol in symbols)
                 counts[symbol + 9]++;
