@@ -36,6 +36,37 @@ internal static class Samples
 
     internal static CompressedModelReader Open(byte[] file, DecodeLimits? limits = null) => CompressedModelReader.Open(new MemoryStream(file), limits);
 
+    /// <summary>A tensor's values as bytes of its own type.</summary>
+    internal static byte[] Bytes(CompressedModelReader reader, string name)
+    {
+        byte[] bytes = new byte[reader[name].DecodedBytes];
+        reader.DecodeBytes(reader[name], bytes);
+        return bytes;
+    }
+
+    /// <summary>Adds every tensor of a file whose symbols have 8 bits.</summary>
+    internal static void Copy(byte[] file, CompressedModelWriter writer)
+    {
+        using CompressedModelReader reader = Open(file);
+        foreach (CompressedTensorInfo tensor in reader.Tensors)
+        {
+            if (tensor.AliasOf is not null)
+            {
+                writer.AddAlias(tensor.Name, tensor.AliasOf);
+            }
+            else if (tensor.IsQuantized)
+            {
+                var symbols = new sbyte[tensor.Length];
+                reader.DecodeSymbols(tensor, symbols);
+                writer.Add(tensor.Name, QuantizedTensor.FromSymbols(symbols, tensor.Shape, tensor.Grid!));
+            }
+            else
+            {
+                writer.Add(tensor.Name, tensor.ElementType, tensor.Shape, Bytes(reader, tensor.Name));
+            }
+        }
+    }
+
     /// <summary>Symbols of a two-sided geometric distribution.</summary>
     internal static sbyte[] Sparse(int length, ulong seed, int zerosOf256)
     {

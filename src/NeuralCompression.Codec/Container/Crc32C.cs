@@ -1,5 +1,7 @@
 using System.Buffers.Binary;
 using System.Numerics;
+using System.Runtime.CompilerServices;
+using System.Runtime.InteropServices;
 
 namespace NeuralCompression.Codec.Container;
 
@@ -19,14 +21,7 @@ internal static class Crc32C
     {
         for (; data.Length >= 3 * PartBytes; data = data[(3 * PartBytes)..])
         {
-            uint second = 0;
-            uint third = 0;
-            for (int i = 0; i < PartBytes; i += sizeof(ulong))
-            {
-                crc = BitOperations.Crc32C(crc, BinaryPrimitives.ReadUInt64LittleEndian(data[i..]));
-                second = BitOperations.Crc32C(second, BinaryPrimitives.ReadUInt64LittleEndian(data[(i + PartBytes)..]));
-                third = BitOperations.Crc32C(third, BinaryPrimitives.ReadUInt64LittleEndian(data[(i + (2 * PartBytes))..]));
-            }
+            (crc, uint second, uint third) = Three(crc, data[..(3 * PartBytes)]);
 
             // A checksum is linear: that of bytes that follow others is that of the others followed by zeros, exclusive-or that of the bytes alone.
             crc = AppendZeros(AppendZeros(crc) ^ second) ^ third;
@@ -41,6 +36,29 @@ internal static class Crc32C
         foreach (byte value in data)
             crc = BitOperations.Crc32C(crc, value);
         return crc;
+    }
+
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    private static (uint First, uint Second, uint Third) Three(uint first, ReadOnlySpan<byte> data)
+    {
+        uint second = 0;
+        uint third = 0;
+        ref byte start = ref MemoryMarshal.GetReference(data);
+        for (nuint i = 0; i < PartBytes; i += sizeof(ulong))
+        {
+            first = BitOperations.Crc32C(first, Word(ref Unsafe.Add(ref start, i)));
+            second = BitOperations.Crc32C(second, Word(ref Unsafe.Add(ref start, i + PartBytes)));
+            third = BitOperations.Crc32C(third, Word(ref Unsafe.Add(ref start, i + (2 * PartBytes))));
+        }
+
+        return (first, second, third);
+    }
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    private static ulong Word(ref byte start)
+    {
+        ulong word = Unsafe.ReadUnaligned<ulong>(ref start);
+        return BitConverter.IsLittleEndian ? word : BinaryPrimitives.ReverseEndianness(word);
     }
 
     private static uint AppendZeros(uint crc) =>

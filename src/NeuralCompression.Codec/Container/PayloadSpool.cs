@@ -3,7 +3,7 @@ using System.Buffers;
 namespace NeuralCompression.Codec.Container;
 
 /// <summary>Holds payloads until the index in front of them is known: in memory at first, as they are, then in a temporary file.</summary>
-internal sealed class PayloadSpool(string folder)
+internal sealed class PayloadSpool(string folder, int memoryBytes = PayloadSpool.MemoryBytes)
 {
     /// <summary>Models up to this size are written once; larger ones take no more memory than this.</summary>
     private const int MemoryBytes = 64 << 20;
@@ -28,7 +28,7 @@ internal sealed class PayloadSpool(string folder)
             held.Add(start, (payload, rented));
         else if (rented is not null)
             ArrayPool<byte>.Shared.Return(rented);
-        if (file is not null || heldBytes > MemoryBytes)
+        if (file is not null || heldBytes > memoryBytes)
             MoveToDisk();
         return start;
     }

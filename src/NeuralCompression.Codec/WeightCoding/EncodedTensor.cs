@@ -16,7 +16,7 @@ internal readonly record struct EncodedTensor(Coding Coding, ReadOnlyMemory<byte
         return new(coding, payload, buffer.Detach());
     }
 
-    /// <summary>Gives the array back: the payload must not be read afterwards.</summary>
+    /// <summary>Gives the memory back where it is rented; the payload is gone then.</summary>
     internal void Release()
     {
         if (Rented is not null)

@@ -29,36 +29,34 @@ internal static class SymbolCoder
             return new(Coding.Constant, Array.Empty<byte>());
         if (level != CompressionLevel.NoCompression)
         {
-            EncodedTensor? best = null;
+            var best = new EncodedTensor(Coding.Raw, default);
             long length = RawLength(symbols.Length, min, max);
-            Keep(EncodeRans(symbols, min, max, level), ref best, ref length);
+            if (EncodeRans(symbols, min, max, level) is EncodedTensor coded)
+                Keep(coded);
+
             if (level != CompressionLevel.Fastest && SymbolRange.IsNarrow(min, max) && EncodeClassified(symbols, shape, min, max, length) is byte[] classified)
             {
                 // Groups decode several times as fast: at Optimal they may cost a little more.
-                long margin = level == CompressionLevel.Optimal && best?.Coding == Coding.GroupedRans ? length / GroupedTolerance : 0;
+                long margin = level == CompressionLevel.Optimal && best.Coding == Coding.GroupedRans ? length / GroupedTolerance : 0;
                 if (classified.Length < length - margin)
-                    Keep(new(Coding.ClassifiedRans, classified), ref best, ref length);
+                    Keep(new(Coding.ClassifiedRans, classified));
             }
 
             if (level == CompressionLevel.SmallestSize && ContextMixingCoder.Encode(symbols, shape, min, max) is byte[] mixed)
-                Keep(new(Coding.ContextMixing, mixed), ref best, ref length);
-            if (best is EncodedTensor shortest)
-                return shortest;
+                Keep(new(Coding.ContextMixing, mixed));
+            if (best.Coding != Coding.Raw)
+                return best;
+
+            void Keep(EncodedTensor other)
+            {
+                bool shorter = other.Payload.Length < length;
+                (shorter ? best : other).Release();
+                if (shorter)
+                    (best, length) = (other, other.Payload.Length);
+            }
         }
 
         return new(Coding.Raw, EncodeRaw(symbols, min, max));
-    }
-
-    private static void Keep(EncodedTensor? candidate, ref EncodedTensor? best, ref long length)
-    {
-        if (candidate is not EncodedTensor coded)
-            return;
-        bool isShorter = coded.Payload.Length < length;
-        (isShorter ? best : coded)?.Release();
-        if (!isShorter)
-            return;
-        best = coded;
-        length = coded.Payload.Length;
     }
 
     /// <summary>Counts of the tokens the coder would see; <paramref name="bypassBits"/> is what goes around it.</summary>

@@ -28,9 +28,8 @@ internal static class SymbolPricer
         if (level != CompressionLevel.SmallestSize || min == max)
         {
             EncodedTensor encoded = SymbolCoder.Encode(symbols, shape, min, max, level);
-            var price = new PricedTensor(encoded.Coding, encoded.Payload.Length);
             encoded.Release();
-            return price;
+            return new(encoded.Coding, encoded.Payload.Length);
         }
 
         // SmallestSize keeps the shortest of raw, static and mixing; the static coder is priced by its table, since it rarely wins.
