@@ -63,6 +63,7 @@ internal sealed class ModelMeter(CompressionLevel level) : ITensorSink
             int length = (int)Math.Min(tensor.SegmentLength, tensor.Length - start);
             EncodedTensor encoded = PlaneCoder.Encode(littleEndianBytes.Slice((int)start * size, length * size), type, level);
             Keep(tensor, start, length, new(encoded.Coding, encoded.Payload.Length), encoded.Payload, 0, 0);
+            encoded.Release();
         }
     }
 
