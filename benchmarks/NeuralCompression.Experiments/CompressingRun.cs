@@ -1,0 +1,182 @@
+using System.Diagnostics;
+using System.Globalization;
+using System.IO.Compression;
+using NeuralCompression;
+using NeuralCompression.Codec;
+using TorchSharp;
+using static TorchSharp.torch;
+using static TorchSharp.torch.nn;
+
+namespace Experiments;
+
+/// <summary>One network from its teachers to its file. Stops anywhere and goes on from its last checkpoint.</summary>
+internal sealed class CompressingRun : IDisposable
+{
+    private const int CheckpointEvery = 10;
+    private const int ReportEvery = 5;
+
+    private readonly Settings _settings;
+    private readonly string _folder;
+    private readonly Action<string> _log;
+    private readonly TrainingImages _data;
+    private readonly NetworkShape _full;
+    private readonly UnitSelection _selection;
+    private readonly Distillation _distillation;
+    private readonly Module<Tensor, Tensor> _network;
+    private readonly CompressionSession _session;
+    private readonly SpanAdam _optimizer;
+    private readonly PositionPrices _prices;
+    private readonly Tensor _images;
+    private readonly Tensor _validation;
+
+    public CompressingRun(Settings settings, string folder, string teacherFolder, Action<string> log)
+    {
+        (_settings, _folder, _log) = (settings, folder, log);
+        set_num_threads(1);
+        _data = TrainingImages.Load(settings.TrainOnAll);
+        _full = NetworkShape.Full(settings.Network);
+        var teachers = Teacher.LoadOrTrain(teacherFolder, _full, _data, settings, log);
+        _distillation = new Distillation(teachers, _data.Images, settings.Temperature);
+        _selection = UnitSelection.Choose(_full, teachers[0], _data.Images, settings);
+        _prices = new PositionPrices(_selection, settings);
+        _images = _selection.Select(_data.Images);
+        _validation = _selection.Select(_data.Validation.Images);
+        _network = _selection.Reduced.CreateModule();
+        _selection.Copy(teachers[0], _network);
+        _session = new CompressionSession(_network, settings.ToCompressionOptions());
+        _optimizer = new SpanAdam(_session.Parameters(), settings.LearningRate);
+        _log($"units {string.Join(" ", _selection.Reduced.Sizes)}; gains {string.Join(" ", _session.Weights.Select(w => Text($"{w.Gain:g3}")))}");
+    }
+
+    private string Checkpoint => Path.Combine(_folder, "checkpoint.ncm");
+
+    private string OptimizerCheckpoint => Path.Combine(_folder, "checkpoint.adam");
+
+    private string Position => Path.Combine(_folder, "checkpoint.epoch");
+
+    private string ReducedFile => Path.Combine(_folder, "reduced.ncm");
+
+    public string ModelFile => Path.Combine(_folder, "model.ncm");
+
+    public void Train()
+    {
+        var steps = new StepCounter(_settings.Epochs, _data.Count, _settings.BatchSize);
+        int first = Resume();
+        steps.StartAt(first);
+        var clock = Stopwatch.StartNew();
+        for (int epoch = first; epoch < _settings.Epochs; epoch++)
+        {
+            if (_settings.PriceExponent > 0 && epoch >= _settings.QuantizeAfter && !_session.IsFrozen)
+                _prices.Apply(_session, Quantized());
+            double loss = TrainEpoch(epoch, steps);
+            if ((epoch + 1) % ReportEvery == 0 || epoch + 1 == _settings.Epochs)
+                Report(epoch + 1, loss, clock);
+            if ((epoch + 1) % CheckpointEvery == 0)
+                Save(epoch + 1);
+        }
+
+        _session.Save(ReducedFile, CompressionLevel.Fastest);
+    }
+
+    /// <summary>The file of the full network, and what a network loaded from it does on the validation images.</summary>
+    public string Pack()
+    {
+        using var reduced = File.OpenRead(ReducedFile);
+        var packed = PackedNetwork.Read(reduced, _selection.Reduced).Expand(_selection);
+        packed.RemoveDeadUnits();
+        UnitOrder.Optimize(packed);
+        CompressionReport report;
+        using (var file = File.Create(ModelFile))
+            report = packed.Write(file);
+
+        var decoded = _full.CreateModule();
+        decoded.LoadCompressed(ModelFile);
+        var validation = Evaluation.Of(decoded, _data.Validation);
+        return Text($"bytes {report.TotalBytes} val {validation.ErrorPercent:f2} ce {validation.CrossEntropy:f4} nnz {string.Join("+", packed.Layers.Select(l => l.NonZeros))} live {string.Join("+", packed.LiveUnits)} parts {string.Join("+", report.Tensors.Select(t => t.StoredBytes))}");
+    }
+
+    public void Dispose()
+    {
+        _session.Dispose();
+        _optimizer.Dispose();
+    }
+
+    private double TrainEpoch(int epoch, StepCounter steps)
+    {
+        using var epochScope = NewDisposeScope();
+        // A generator of its own for every epoch, so that a resumed run sees the same batches.
+        int seed = HashCode(_settings.Seed, epoch);
+        using var generator = new Generator((ulong)seed);
+        var dropout = new InputDropout(_settings.InputDropout, _images.shape[1], _settings.BatchSize, generator, seed);
+        using var lossSum = zeros(1);
+        _network.train();
+        foreach (Tensor indices in _data.Shuffled(_settings.BatchSize, generator))
+        {
+            using var scope = NewDisposeScope();
+            Schedule.Apply(steps.Epochs, _settings, _session, _optimizer);
+            if (steps.Epochs >= _settings.RampEpochs + _settings.HoldEpochs && !_session.IsFrozen)
+                _session.FreezeZeros();
+
+            bool isFrozen = _session.IsFrozen;
+            var images = _images.index_select(0, indices);
+            if (!isFrozen)
+                dropout.Apply(images);
+            _optimizer.zero_grad();
+            using (_session.BeginStep())
+            {
+                var loss = _distillation.Loss(_network.call(images), indices);
+                // The proximal mode needs no term in the objective.
+                if (_settings.LossMode == LossMode.Proximal)
+                    loss.backward();
+                else
+                    (loss + _session.Loss()).backward();
+                lossSum.add_(loss.detach());
+            }
+
+            _session.Step(_optimizer);
+            steps.Done();
+        }
+
+        return lossSum.item<float>() / steps.StepsPerEpoch;
+    }
+
+    private void Report(int epoch, double loss, Stopwatch clock)
+    {
+        _session.Quantize();
+        var validation = Evaluation.Of(_network, _validation, _data.Validation.Labels);
+        int nonZeros = (int)Math.Round(_session.Weights.Sum(w => (1 - w.Sparsity) * w.Parameter.numel()));
+        _log(Text($"epoch {epoch} loss {loss:f4} val {validation.ErrorPercent:f2} ce {validation.CrossEntropy:f4} nnz {nonZeros} processor {Process.GetCurrentProcess().TotalProcessorTime.TotalSeconds:f0} s wall {clock.Elapsed.TotalSeconds:f0} s"));
+    }
+
+    // The reduced network as a file would hold it now.
+    private PackedNetwork Quantized()
+    {
+        using var stream = new MemoryStream();
+        _session.Save(stream, CompressionLevel.Fastest);
+        stream.Position = 0;
+        return PackedNetwork.Read(stream, _selection.Reduced);
+    }
+
+    private int Resume()
+    {
+        if (!File.Exists(Position))
+            return 0;
+        int epoch = int.Parse(File.ReadAllText(Position), CultureInfo.InvariantCulture);
+        _session.LoadState(Checkpoint);
+        _optimizer.load_state_dict(OptimizerCheckpoint);
+        _log($"resumed after epoch {epoch}");
+        return epoch;
+    }
+
+    private void Save(int epoch)
+    {
+        File.Delete(Position);
+        _session.SaveState(Checkpoint);
+        _optimizer.save_state_dict(OptimizerCheckpoint);
+        File.WriteAllText(Position, epoch.ToString(CultureInfo.InvariantCulture));
+    }
+
+    private static int HashCode(int seed, int epoch) => (seed * 10_007) + epoch;
+
+    private static string Text(FormattableString text) => text.ToString(CultureInfo.InvariantCulture);
+}
