@@ -21,12 +21,11 @@ internal sealed class CompressingRun : IDisposable
     private readonly TrainingImages _data;
     private readonly NetworkShape _full;
     private readonly UnitSelection _selection;
-    private readonly Distillation _distillation;
+    private readonly TrainingInputs _inputs;
     private readonly Module<Tensor, Tensor> _network;
     private readonly CompressionSession _session;
     private readonly SpanAdam _optimizer;
     private readonly PositionPrices _prices;
-    private readonly Tensor _images;
     private readonly Tensor _validation;
 
     public CompressingRun(Settings settings, string folder, string teacherFolder, Action<string> log)
@@ -35,14 +34,17 @@ internal sealed class CompressingRun : IDisposable
         set_num_threads(1);
         _data = TrainingImages.Load(settings.TrainOnAll);
         _full = NetworkShape.Full(settings.Network);
-        var teachers = Teacher.LoadOrTrain(teacherFolder, _full, _data, settings, log);
-        _distillation = new Distillation(teachers, _data.Images, settings.Temperature);
-        _selection = UnitSelection.Choose(_full, teachers[0], _data.Images, settings);
+        var pretrained = Teacher.LoadOrTrain(teacherFolder, _full, 1, settings.PretrainEpochs, _data, settings, log)[0];
+        var teacherShape = NetworkShape.Full(settings.TeacherNetwork);
+        if (settings.TeacherUnits.Length > 0)
+            teacherShape = teacherShape.Resize([teacherShape.Sizes[0], .. settings.TeacherUnits]);
+        var teachers = Teacher.LoadOrTrain(teacherFolder, teacherShape, settings.Teachers, settings.TeacherEpochs, _data, settings, log);
+        _selection = UnitSelection.Choose(_full, pretrained, _data.Images, settings);
         _prices = new PositionPrices(_selection, settings);
-        _images = _selection.Select(_data.Images);
+        _inputs = new TrainingInputs(_data, _selection, teachers, settings);
         _validation = _selection.Select(_data.Validation.Images);
         _network = _selection.Reduced.CreateModule();
-        _selection.Copy(teachers[0], _network);
+        _selection.Copy(pretrained, _network);
         _session = new CompressionSession(_network, settings.ToCompressionOptions());
         _optimizer = new SpanAdam(_session.Parameters(), settings.LearningRate);
         _log($"units {string.Join(" ", _selection.Reduced.Sizes)}; gains {string.Join(" ", _session.Weights.Select(w => Text($"{w.Gain:g3}")))}");
@@ -92,7 +94,10 @@ internal sealed class CompressingRun : IDisposable
         var decoded = _full.CreateModule();
         decoded.LoadCompressed(ModelFile);
         var validation = Evaluation.Of(decoded, _data.Validation);
-        return Text($"bytes {report.TotalBytes} val {validation.ErrorPercent:f2} ce {validation.CrossEntropy:f4} nnz {string.Join("+", packed.Layers.Select(l => l.NonZeros))} live {string.Join("+", packed.LiveUnits)} parts {string.Join("+", report.Tensors.Select(t => t.StoredBytes))}");
+        using var seen = _data.Images.narrow(0, 0, _data.Validation.Count);
+        using var seenLabels = _data.Labels.narrow(0, 0, _data.Validation.Count);
+        var training = Evaluation.Of(decoded, seen, seenLabels);
+        return Text($"bytes {report.TotalBytes} train {training.ErrorPercent:f2} ce {training.CrossEntropy:f4} val {validation.ErrorPercent:f2} ce {validation.CrossEntropy:f4} nnz {string.Join("+", packed.Layers.Select(l => l.NonZeros))} live {string.Join("+", packed.LiveUnits)} parts {string.Join("+", report.Tensors.Select(t => t.StoredBytes))}");
     }
 
     public void Dispose()
@@ -107,7 +112,7 @@ internal sealed class CompressingRun : IDisposable
         // A generator of its own for every epoch, so that a resumed run sees the same batches.
         int seed = HashCode(_settings.Seed, epoch);
         using var generator = new Generator((ulong)seed);
-        var dropout = new InputDropout(_settings.InputDropout, _images.shape[1], _settings.BatchSize, generator, seed);
+        var (allImages, allAnswers) = _inputs.Of(epoch, clean: _session.IsFrozen && !_settings.FineTuneWithInputNoise);
         using var lossSum = zeros(1);
         _network.train();
         foreach (Tensor indices in _data.Shuffled(_settings.BatchSize, generator))
@@ -117,14 +122,12 @@ internal sealed class CompressingRun : IDisposable
             if (steps.Epochs >= _settings.RampEpochs + _settings.HoldEpochs && !_session.IsFrozen)
                 _session.FreezeZeros();
 
-            bool isFrozen = _session.IsFrozen;
-            var images = _images.index_select(0, indices);
-            if (!isFrozen)
-                dropout.Apply(images);
+            var images = allImages.index_select(0, indices);
+            var answers = allAnswers.index_select(0, indices);
             _optimizer.zero_grad();
             using (_session.BeginStep())
             {
-                var loss = _distillation.Loss(_network.call(images), indices);
+                var loss = _inputs.Loss(_network.call(images), answers);
                 // The proximal mode needs no term in the objective.
                 if (_settings.LossMode == LossMode.Proximal)
                     loss.backward();

@@ -22,8 +22,17 @@ internal sealed record Settings
     /// <summary>False: 55,000 images train and 5,000 validate. True: all 60,000 train, for a configuration that is fixed.</summary>
     public bool TrainOnAll { get; init; }
 
-    /// <summary>Dense networks whose mean logits are the targets; the first gives the seed weights.</summary>
+    /// <summary>Dense networks whose mean answers are the targets.</summary>
     public int Teachers { get; init; } = 3;
+
+    /// <summary>What the teachers are; a dense network of the run's own kind gives the seed weights in any case.</summary>
+    public string TeacherNetwork { get; init; } = "lenet-300-100";
+
+    /// <summary>Units of the teachers' hidden layers; empty: as many as the network has.</summary>
+    public int[] TeacherUnits { get; init; } = [];
+
+    /// <summary>Of the network that gives the seed weights.</summary>
+    public int PretrainEpochs { get; init; } = 12;
 
     public int TeacherEpochs { get; init; } = 12;
 
@@ -70,6 +79,18 @@ internal sealed record Settings
     public NoiseTarget NoiseTarget { get; init; } = NoiseTarget.NonZeroWeights;
 
     public double InputDropout { get; init; } = 0.1;
+
+    /// <summary>Noisy versions of every training image, used in turn.</summary>
+    public int InputVersions { get; init; } = 6;
+
+    /// <summary>Largest share of another image of the batch in an input.</summary>
+    public double Mix { get; init; }
+
+    /// <summary>Whether the target is a teacher's answer to the noisy input itself, or all teachers' answers to the clean image.</summary>
+    public bool TeacherSeesInput { get; init; }
+
+    /// <summary>Whether inputs stay noisy when the zeros are frozen.</summary>
+    public bool FineTuneWithInputNoise { get; init; }
 
     public int BatchSize { get; init; } = 128;
 

@@ -14,14 +14,14 @@ internal static class Teacher
     private const double WarmUp = 0.2;
 
     /// <summary>The teachers of a run, trained where their files do not exist yet. Seeds of different runs share no teacher.</summary>
-    public static List<Module<Tensor, Tensor>> LoadOrTrain(string folder, NetworkShape shape, TrainingImages data, Settings settings, Action<string> log)
+    public static List<Module<Tensor, Tensor>> LoadOrTrain(string folder, NetworkShape shape, int count, int epochs, TrainingImages data, Settings settings, Action<string> log)
     {
         var teachers = new List<Module<Tensor, Tensor>>();
-        for (int i = 0; i < settings.Teachers; i++)
+        for (int i = 0; i < count; i++)
         {
             int seed = (1000 * settings.Seed) + i;
             string file = Path.Combine(folder,
-                $"{settings.Network}-{(settings.TrainOnAll ? "all" : "split")}-e{settings.TeacherEpochs}-i{settings.TeacherInputDropout}-h{settings.TeacherHiddenDropout}-s{seed}.teacher");
+                $"{string.Join('-', shape.Sizes)}-{(settings.TrainOnAll ? "all" : "split")}-e{epochs}-i{settings.TeacherInputDropout}-h{settings.TeacherHiddenDropout}-s{seed}.teacher");
             random.manual_seed(seed);
             var teacher = shape.CreateModule(settings.TeacherInputDropout, settings.TeacherHiddenDropout);
             if (File.Exists(file))
@@ -30,13 +30,13 @@ internal static class Teacher
             }
             else
             {
-                Train(teacher, data, settings.TeacherEpochs, seed);
+                Train(teacher, data, epochs, seed);
                 Directory.CreateDirectory(folder);
                 teacher.save(file);
             }
 
             teacher.eval();
-            log($"teacher {seed}: validation error {Evaluation.Of(teacher, data.Validation).ErrorPercent:f2} %");
+            log($"dense {string.Join('-', shape.Sizes)} seed {seed}: validation error {Evaluation.Of(teacher, data.Validation).ErrorPercent:f2} %");
             teachers.Add(teacher);
         }
 
