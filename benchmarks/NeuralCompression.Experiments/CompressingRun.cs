@@ -34,17 +34,21 @@ internal sealed class CompressingRun : IDisposable
         set_num_threads(1);
         _data = TrainingImages.Load(settings.TrainOnAll);
         _full = NetworkShape.Full(settings.Network);
-        var pretrained = Teacher.LoadOrTrain(teacherFolder, _full, 1, settings.PretrainEpochs, _data, settings, log)[0];
+        var reduced = settings.PretrainReduced ? UnitSelection.FirstOf(_full, settings.Units) : null;
+        var pretrained = Teacher.LoadOrTrain(teacherFolder, reduced?.Reduced ?? _full, 1, settings.PretrainEpochs, _data, settings, log)[0];
         var teacherShape = NetworkShape.Full(settings.TeacherNetwork);
         if (settings.TeacherUnits.Length > 0)
             teacherShape = teacherShape.Resize([teacherShape.Sizes[0], .. settings.TeacherUnits]);
         var teachers = Teacher.LoadOrTrain(teacherFolder, teacherShape, settings.Teachers, settings.TeacherEpochs, _data, settings, log);
-        _selection = UnitSelection.Choose(_full, pretrained, _data.Images, settings);
+        _selection = reduced ?? UnitSelection.Choose(_full, pretrained, _data.Images, settings);
         _prices = new PositionPrices(_selection, settings);
         _inputs = new TrainingInputs(_data, _selection, teachers, settings);
         _validation = _selection.Select(_data.Validation.Images);
         _network = _selection.Reduced.CreateModule();
-        _selection.Copy(pretrained, _network);
+        if (reduced is null)
+            _selection.Copy(pretrained, _network);
+        else
+            _network.load_state_dict(pretrained.state_dict());
         _session = new CompressionSession(_network, settings.ToCompressionOptions());
         _optimizer = new SpanAdam(_session.Parameters(), settings.LearningRate);
         _log($"units {string.Join(" ", _selection.Reduced.Sizes)}; gains {string.Join(" ", _session.Weights.Select(w => Text($"{w.Gain:g3}")))}");

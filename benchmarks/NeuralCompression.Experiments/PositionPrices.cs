@@ -110,15 +110,16 @@ internal sealed class PositionPrices(UnitSelection selection, Settings settings)
         return Math.Min(count, NeighbourClasses - 1);
     }
 
-    // Columns of the pixels around a column's pixel, or of the kernel's weights around a weight; none between units.
+    // Columns of the places around the place of a column: pixels of the image, weights of a kernel, positions of a channel. Units have none.
     private int[][] Neighbours(int index, LayerShape shape)
     {
-        int side = index == 0 && !shape.IsConvolution ? NetworkShape.ImageSide : shape.IsConvolution ? NetworkShape.Kernel : 0;
-        if (side == 0)
+        // Pixels; places of a kernel; places of a channel after the last pooling.
+        int side = shape.IsConvolution ? NetworkShape.Kernel : index == 0 ? NetworkShape.ImageSide : (int)Math.Sqrt(shape.WeightsPerPair);
+        if (side == 1)
             return [.. Enumerable.Repeat(Array.Empty<int>(), shape.Columns)];
-        var places = shape.IsConvolution
-            ? Enumerable.Range(0, shape.Columns).ToArray()
-            : [.. selection.Kept[0].Select(k => (int)k)];
+        int[] places = index == 0 && !shape.IsConvolution
+            ? [.. selection.Kept[0].Select(k => (int)k)]
+            : [.. Enumerable.Range(0, shape.Columns)];
         var columnOf = places.Select((place, column) => (place, column)).ToDictionary(p => p.place, p => p.column);
         int image = side * side;
         return [.. places.Select(place => Steps

@@ -48,6 +48,9 @@ internal sealed record Settings
     /// <summary>Units of each hidden layer that stay in the network, the strongest; empty keeps all. The others are zeros in the file.</summary>
     public int[] Units { get; init; } = [];
 
+    /// <summary>The dense network that gives the seed weights has those units only, instead of all, of which the strongest would be kept: much cheaper to train for a network of convolutions.</summary>
+    public bool PretrainReduced { get; init; }
+
     /// <summary>Positive levels; the grid has as many negative ones.</summary>
     public int Levels { get; init; } = 3;
 

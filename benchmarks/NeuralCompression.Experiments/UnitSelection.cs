@@ -15,7 +15,7 @@ internal sealed record UnitSelection(NetworkShape Full, long[][] Kept)
         using var scope = NewDisposeScope();
         using var _ = no_grad();
         var weights = teacher.state_dict();
-        var kept = full.Sizes.Select(n => Enumerable.Range(0, n).Select(i => (long)i).ToArray()).ToArray();
+        var kept = full.Sizes.Select(First).ToArray();
         if (!full.IsConvolutional && settings.InputActivity > 0)
             kept[0] = images.mean([0L]).ge(settings.InputActivity).nonzero().view(-1).data<long>().ToArray();
         for (int layer = 0; layer < settings.Units.Length; layer++)
@@ -29,6 +29,12 @@ internal sealed record UnitSelection(NetworkShape Full, long[][] Kept)
 
         return new UnitSelection(full, kept);
     }
+
+    /// <summary>The first units of every hidden layer.</summary>
+    public static UnitSelection FirstOf(NetworkShape full, IReadOnlyList<int> units) =>
+        new(full, [First(full.Sizes[0]), .. units.Select(First), First(full.Sizes[^1])]);
+
+    private static long[] First(int count) => [.. Enumerable.Range(0, count).Select(i => (long)i)];
 
     /// <summary>Images [n, inputs] with the columns the reduced network reads.</summary>
     public Tensor Select(Tensor images)
