@@ -62,6 +62,9 @@ internal sealed class CompressingRun : IDisposable
 
     private string ReducedFile => Path.Combine(_folder, "reduced.ncm");
 
+    // The same network without entropy coding, for measuring later coders on it.
+    private string SymbolsFile => Path.Combine(_folder, "symbols.ncm");
+
     public string ModelFile => Path.Combine(_folder, "model.ncm");
 
     public void Train()
@@ -94,6 +97,8 @@ internal sealed class CompressingRun : IDisposable
         CompressionReport report;
         using (var file = File.Create(ModelFile))
             report = packed.Write(file);
+        using (var symbols = File.Create(SymbolsFile))
+            packed.Write(symbols, CompressionLevel.NoCompression);
 
         var decoded = _full.CreateModule();
         decoded.LoadCompressed(ModelFile);

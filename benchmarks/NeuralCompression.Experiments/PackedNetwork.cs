@@ -48,9 +48,9 @@ internal sealed class PackedNetwork(IReadOnlyList<PackedLayer> layers)
         })]);
     }
 
-    public CompressionReport Write(Stream file)
+    public CompressionReport Write(Stream file, CompressionLevel level = CompressionLevel.SmallestSize)
     {
-        using var writer = CompressedModelWriter.Create(file, CompressionLevel.SmallestSize, leaveOpen: true);
+        using var writer = CompressedModelWriter.Create(file, level, leaveOpen: true);
         foreach (var layer in Layers)
         {
             writer.Add(layer.Shape.Weight, QuantizedTensor.FromSymbols(layer.Symbols, layer.Shape.WeightShape, QuantizationGrid.Uniform(layer.Step)));
