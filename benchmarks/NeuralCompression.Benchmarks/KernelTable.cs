@@ -214,7 +214,7 @@ internal static unsafe class KernelTable
         return ThreadTime() - before;
     }
 
-    private static double ThreadTime()
+    internal static double ThreadTime()
     {
         long* time = stackalloc long[2];
         _ = clock_gettime(3, time);
