@@ -76,13 +76,12 @@ internal readonly record struct SparsityRatio(double L1, double SumOfSquares)
         return squares;
     }
 
-    public static SparsityRatio Of(Tensor weights, Tensor? strengths = null)
+    public static SparsityRatio Of(Tensor weights)
     {
         using var scope = NewDisposeScope();
         using var _ = no_grad();
         var wide = weights.detach().to(ScalarType.Float64).abs();
-        var weighted = strengths is null ? wide : wide.mul(strengths);
-        return new SparsityRatio(weighted.sum().item<double>(), wide.square().sum().item<double>());
+        return new SparsityRatio(wide.sum().item<double>(), wide.square().sum().item<double>());
     }
 
     /// <summary>The term's value for strength 1.</summary>
@@ -101,92 +100,44 @@ internal readonly record struct SparsityRatio(double L1, double SumOfSquares)
         return options.Weighting == LossWeighting.Rate ? scale * Ratio : scale;
     }
 
-    /// <summary>Writes strength · ∂value/∂w, or with <see cref="LossGrowth.ShrinkOnly"/> its part that points towards zero.</summary>
-    public void Gradient<T>(ReadOnlySpan<T> weights, double strength, LossOptions options, Span<T> gradient, ReadOnlySpan<T> strengths = default)
-        where T : unmanaged, IBinaryFloatingPointIeee754<T>
+    /// <summary>Coefficients of strength · ∂R/∂w, or with <see cref="LossGrowth.ShrinkOnly"/> of its part that points towards zero.</summary>
+    public GradientCoefficients Coefficients(double strength, LossGrowth growth)
     {
         if (IsZero)
         {
-            gradient.Clear();
-            return;
+            return GradientCoefficients.Everywhere(0, 0);
         }
 
-        double scale = strength * GradientScale(options) / L2;
-        var signScale = T.CreateTruncating(scale);
-        var weightScale = T.CreateTruncating(scale * L1 / SumOfSquares);
-        var critical = options.Growth == LossGrowth.ShrinkOnly ? T.CreateTruncating(CriticalMagnitude) : T.PositiveInfinity;
-        int width = Vector<T>.Count;
+        double sign = strength / L2;
+        double weight = sign * L1 / SumOfSquares;
+        return growth == LossGrowth.ShrinkOnly
+            ? new GradientCoefficients(sign, weight, 0, 0, CriticalMagnitude)
+            : GradientCoefficients.Everywhere(sign, weight);
+    }
+
+    public static long CountNonZeros<T>(ReadOnlySpan<T> weights)
+        where T : unmanaged, IBinaryFloatingPointIeee754<T>
+    {
+        long zeros = 0;
         int i = 0;
-        if (!strengths.IsEmpty)
+        while (Vector<T>.IsSupported && i <= weights.Length - Vector<T>.Count)
         {
-            WeightedGradient(weights, strengths, signScale, weightScale, critical, gradient);
-            return;
-        }
-
-        if (Vector<T>.IsSupported && weights.Length >= width)
-        {
-            var vSign = new Vector<T>(signScale);
-            var vWeight = new Vector<T>(weightScale);
-            var vCritical = new Vector<T>(critical);
-            for (; i <= weights.Length - width; i += width)
+            // Within a block the counts are exact in any floating-point type.
+            int end = Math.Min(i + SumBlock, weights.Length - Vector<T>.Count + 1);
+            var counts = Vector<T>.Zero;
+            for (; i < end; i += Vector<T>.Count)
             {
-                var w = new Vector<T>(weights[i..]);
-                var signed = Vector.CopySign(vSign, w);
-                var value = signed - (w * vWeight);
-                var keep = Vector.AndNot(Vector.LessThanOrEqual(Vector.Abs(w), vCritical), Vector.Equals(w, Vector<T>.Zero));
-                (value & keep).CopyTo(gradient[i..]);
+                counts += Vector.BitwiseAnd(Vector.Equals(new Vector<T>(weights[i..]), Vector<T>.Zero), Vector<T>.One);
             }
+
+            zeros += long.CreateTruncating(Vector.Sum(counts));
         }
 
         for (; i < weights.Length; i++)
         {
-            var w = weights[i];
-            gradient[i] = w == T.Zero || T.Abs(w) > critical ? T.Zero : T.CopySign(signScale, w) - (w * weightScale);
-        }
-    }
-
-    private static void WeightedGradient<T>(ReadOnlySpan<T> weights, ReadOnlySpan<T> strengths, T signScale, T weightScale, T critical, Span<T> gradient)
-        where T : unmanaged, IBinaryFloatingPointIeee754<T>
-    {
-        int i = 0;
-        for (; Vector<T>.IsSupported && i <= weights.Length - Vector<T>.Count; i += Vector<T>.Count)
-        {
-            var w = new Vector<T>(weights[i..]);
-            var s = new Vector<T>(strengths[i..]);
-            var value = Vector.CopySign(s * signScale, w) - (w * weightScale);
-
-            // An infinite critical magnitude times a strength of zero is no number, which nothing is larger than.
-            var drop = Vector.BitwiseOr(Vector.GreaterThan(Vector.Abs(w), s * critical), Vector.Equals(w, Vector<T>.Zero));
-            Vector.AndNot(value, drop).CopyTo(gradient[i..]);
+            zeros += weights[i] == T.Zero ? 1 : 0;
         }
 
-        for (; i < weights.Length; i++)
-        {
-            var w = weights[i];
-            gradient[i] = w == T.Zero || T.Abs(w) > strengths[i] * critical ? T.Zero : T.CopySign(strengths[i] * signScale, w) - (w * weightScale);
-        }
-    }
-
-    /// <summary>The same with tensor operations, in double precision: for other devices, types and strides.</summary>
-    public Tensor Gradient(Tensor weights, double strength, LossOptions options, Tensor? strengths = null)
-    {
-        using var scope = NewDisposeScope();
-        using var _ = no_grad();
-        var wide = weights.detach().to(ScalarType.Float64);
-        if (IsZero)
-        {
-            return zeros_like(wide).MoveToOuterDisposeScope();
-        }
-
-        double scale = strength * GradientScale(options) / L2;
-        var signs = wide.sign().mul(scale);
-        var gradient = (strengths is null ? signs : signs.mul(strengths)).sub(wide.mul(scale * L1 / SumOfSquares));
-        if (options.Growth == LossGrowth.ShrinkOnly)
-        {
-            var shrinks = strengths is null ? wide.abs().le(CriticalMagnitude) : wide.abs().le(strengths.mul(CriticalMagnitude));
-            gradient = gradient.mul(shrinks.to(ScalarType.Float64));
-        }
-
-        return gradient.MoveToOuterDisposeScope();
+        return weights.Length - zeros;
     }
 }
