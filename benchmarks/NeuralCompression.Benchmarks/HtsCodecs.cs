@@ -16,9 +16,6 @@ internal static unsafe class HtsCodecs
     // Picks the encoder's and decoder's instruction set: bit 16 is "automatic".
     private const int Automatic = 1 << 16;
 
-    /// <summary>The same for the bytes of equal weight of elements of the given size, apart.</summary>
-    internal static int Striped(int size) => X32 | 0x08 | (size << 8);
-
     internal static bool IsAvailable { get; } = NativeLibrary.TryLoad(Library, out _);
 
     internal static byte[] Compress(ReadOnlySpan<byte> text, int mode)

@@ -1,5 +1,4 @@
-using System.Numerics.Tensors;
-using System.Runtime.InteropServices;
+using System.Runtime.Intrinsics;
 
 namespace NeuralCompression.Codec.WeightCoding;
 
@@ -11,9 +10,17 @@ internal static class BFloat16Bits
     /// <summary>Widens as many numbers as there are.</summary>
     internal static void ToSingle(ReadOnlySpan<ushort> bits, Span<float> values)
     {
-        Span<uint> wide = MemoryMarshal.Cast<float, uint>(values)[..bits.Length];
-        TensorPrimitives.ConvertTruncating<ushort, uint>(bits, wide);
-        TensorPrimitives.ShiftLeft(wide, 16, wide);
+        values = values[..bits.Length];
+        int i = 0;
+        for (; i <= values.Length - Vector128<ushort>.Count; i += Vector128<ushort>.Count)
+        {
+            (Vector128<uint> low, Vector128<uint> high) = Vector128.Widen(Vector128.Create(bits[i..]));
+            Vector128.ShiftLeft(low, 16).AsSingle().CopyTo(values[i..]);
+            Vector128.ShiftLeft(high, 16).AsSingle().CopyTo(values[(i + Vector128<uint>.Count)..]);
+        }
+
+        for (; i < values.Length; i++)
+            values[i] = ToSingle(bits[i]);
     }
 
     /// <summary>Rounds to nearest, ties to even; NaN stays a quiet NaN.</summary>

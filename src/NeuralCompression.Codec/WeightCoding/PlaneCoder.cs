@@ -12,9 +12,33 @@ internal static class PlaneCoder
     internal const byte ConstantMode = 1;
     internal const byte RansMode = 2;
 
+    /// <summary>Runs of a plane that are looked at first, evenly spread.</summary>
+    private const int SampleRuns = 32;
+
+    private const int SampleRun = 1024;
+
     /// <summary>Writes one plane in its shortest form, however little that gains.</summary>
     internal static void WritePlane(MemoryStream output, ReadOnlySpan<byte> plane, int maxPrecisionBits, int wideFrom) =>
         WritePlane(output, plane, ByteHistogram.Count(plane, RansConstants.MaxAlphabet), new PlaneRules(RansConstants.MinPrecisionBits, maxPrecisionBits, wideFrom, LeastGain: 0));
+
+    /// <summary>Writes one plane. A long one whose sample gains less than half of what the rules ask for is not even counted.</summary>
+    internal static void WritePlane(MemoryStream output, ReadOnlySpan<byte> plane, PlaneRules rules)
+    {
+        if (rules.LeastGain > 0 && plane.Length >= 2 * SampleRuns * SampleRun)
+        {
+            Span<byte> sample = stackalloc byte[SampleRuns * SampleRun];
+            for (int run = 0; run < SampleRuns; run++)
+                plane.Slice((int)((plane.Length - SampleRun) * (long)run / (SampleRuns - 1)), SampleRun).CopyTo(sample[(run * SampleRun)..]);
+            if (EntropyBytes(ByteHistogram.Count(sample, RansConstants.MaxAlphabet)) > sample.Length - (rules.Gain(sample.Length) / 2))
+            {
+                output.WriteByte(RawMode);
+                output.Write(plane);
+                return;
+            }
+        }
+
+        WritePlane(output, plane, ByteHistogram.Count(plane, RansConstants.MaxAlphabet), rules);
+    }
 
     /// <summary>Writes one plane whose bytes are already counted.</summary>
     internal static void WritePlane(MemoryStream output, ReadOnlySpan<byte> plane, long[] counts, PlaneRules rules)

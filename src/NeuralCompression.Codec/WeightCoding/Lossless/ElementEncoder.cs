@@ -106,9 +106,10 @@ internal static class ElementEncoder
             for (int index = size - 1; index >= 0; index--)
             {
                 ReadOnlySpan<byte> plane = rented.AsSpan(index * stride, length);
-                long[] counts = ByteHistogram.Count(plane, RansConstants.MaxAlphabet);
-                if (index == size - 1 || zeros < length / ZerosWorth || zeros == length || !TrySplit(output, plane, counts, top, zeros, room, level))
-                    PlaneCoder.WritePlane(output, plane, counts, PlaneRules.For(level, length));
+                if (index == size - 1 || zeros < length / ZerosWorth || zeros == length)
+                    PlaneCoder.WritePlane(output, plane, PlaneRules.For(level, length));
+                else
+                    WriteBelowZeros(output, plane, top, zeros, room, level);
             }
         }
         finally
@@ -118,7 +119,7 @@ internal static class ElementEncoder
     }
 
     // The mantissa of an exact zero is zero: beside the exponent it says nothing, but among other mantissas it would have to be told apart from them again.
-    private static bool TrySplit(MemoryStream output, ReadOnlySpan<byte> plane, long[] counts, ReadOnlySpan<byte> top, int zeros, Span<byte> room, CompressionLevel level)
+    private static void WriteBelowZeros(MemoryStream output, ReadOnlySpan<byte> plane, ReadOnlySpan<byte> top, int zeros, Span<byte> room, CompressionLevel level)
     {
         Span<byte> ofZeros = room[..zeros];
         Span<byte> ofOthers = room[zeros..];
@@ -133,14 +134,18 @@ internal static class ElementEncoder
         }
 
         long[] zeroCounts = ByteHistogram.Count(ofZeros, RansConstants.MaxAlphabet);
-        var otherCounts = new long[RansConstants.MaxAlphabet];
-        TensorPrimitives.Subtract(counts, zeroCounts, otherCounts);
+        long[] otherCounts = ByteHistogram.Count(ofOthers, RansConstants.MaxAlphabet);
+        var counts = new long[RansConstants.MaxAlphabet];
+        TensorPrimitives.Add<long>(zeroCounts, otherCounts, counts);
         if (Estimate(zeroCounts, zeros) + Estimate(otherCounts, other) >= Estimate(counts, plane.Length))
-            return false;
+        {
+            PlaneCoder.WritePlane(output, plane, counts, PlaneRules.For(level, plane.Length));
+            return;
+        }
+
         output.WriteByte(SplitMode);
         PlaneCoder.WritePlane(output, ofZeros, zeroCounts, PlaneRules.For(level, zeros));
         PlaneCoder.WritePlane(output, ofOthers, otherCounts, PlaneRules.For(level, other));
-        return true;
     }
 
     /// <summary>About the bytes of a plane; a symbol of a table takes about one.</summary>
