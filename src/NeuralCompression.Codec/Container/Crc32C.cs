@@ -1,43 +1,30 @@
 using System.Buffers.Binary;
 using System.Numerics;
+using System.Runtime.CompilerServices;
 using System.Runtime.InteropServices;
 
 namespace NeuralCompression.Codec.Container;
 
 /// <summary>CRC-32C (Castagnoli), as in iSCSI: start and final complement 0xFFFFFFFF. Source: docs/format.md, section 7.</summary>
-/// <remarks>
-/// The processor's instruction answers after three cycles but takes a new question in each, so three runs are followed side by side. A register that went over 0 before run B becomes that of
-/// A and B by linearity: moved over as many zero bytes as B has, then added to B's. Gopal et al., "Fast CRC computation for iSCSI polynomial using CRC32 instruction", Intel 2011.
-/// </remarks>
 internal static class Crc32C
 {
-    /// <summary>Bytes of each of three runs.</summary>
-    private const int Run = 1024;
+    /// <summary>Bytes of one of three parts whose checksums are computed side by side, because each step of one waits for the step before.</summary>
+    private const int PartBytes = 4096;
 
-    private const int RunWords = Run / sizeof(ulong);
-
-    // Row k, column b: what the register b x 2^(8k) becomes over a run of zero bytes.
-    private static readonly uint[] Moves = BuildMoves();
+    // What PartBytes zeros make of each byte of a checksum: 4 x 256.
+    private static readonly uint[] Zeros = BuildZeros();
 
     internal static uint Of(ReadOnlySpan<byte> data) => ~Append(uint.MaxValue, data);
 
     /// <summary>Continues a checksum that has not been complemented yet.</summary>
     internal static uint Append(uint crc, ReadOnlySpan<byte> data)
     {
-        while (data.Length >= 3 * Run)
+        for (; data.Length >= 3 * PartBytes; data = data[(3 * PartBytes)..])
         {
-            ReadOnlySpan<ulong> words = MemoryMarshal.Cast<byte, ulong>(data[..(3 * Run)]);
-            uint second = 0;
-            uint third = 0;
-            for (int i = 0; i < RunWords; i++)
-            {
-                crc = BitOperations.Crc32C(crc, FromLittleEndian(words[i]));
-                second = BitOperations.Crc32C(second, FromLittleEndian(words[i + RunWords]));
-                third = BitOperations.Crc32C(third, FromLittleEndian(words[i + (2 * RunWords)]));
-            }
+            (crc, uint second, uint third) = Three(crc, data[..(3 * PartBytes)]);
 
-            crc = Move(Move(crc) ^ second) ^ third;
-            data = data[(3 * Run)..];
+            // A checksum is linear: that of bytes that follow others is that of the others followed by zeros, exclusive-or that of the bytes alone.
+            crc = AppendZeros(AppendZeros(crc) ^ second) ^ third;
         }
 
         while (data.Length >= sizeof(ulong))
@@ -51,25 +38,48 @@ internal static class Crc32C
         return crc;
     }
 
-    private static ulong FromLittleEndian(ulong word) => BitConverter.IsLittleEndian ? word : BinaryPrimitives.ReverseEndianness(word);
-
-    private static uint Move(uint crc) => Moves[(byte)crc] ^ Moves[256 + (byte)(crc >> 8)] ^ Moves[512 + (byte)(crc >> 16)] ^ Moves[768 + (crc >> 24)];
-
-    private static uint[] BuildMoves()
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    private static (uint First, uint Second, uint Third) Three(uint first, ReadOnlySpan<byte> data)
     {
-        var moves = new uint[4 * 256];
-        for (int row = 0; row < 4; row++)
+        uint second = 0;
+        uint third = 0;
+        ref byte start = ref MemoryMarshal.GetReference(data);
+        for (nuint i = 0; i < PartBytes; i += sizeof(ulong))
         {
-            for (int bit = 0; bit < 8; bit++)
-            {
-                uint crc = 1u << ((8 * row) + bit);
-                for (int i = 0; i < Run; i += sizeof(ulong))
-                    crc = BitOperations.Crc32C(crc, 0UL);
-                for (int column = 0; column < 1 << bit; column++)
-                    moves[(row * 256) + (1 << bit) + column] = moves[(row * 256) + column] ^ crc;
-            }
+            first = BitOperations.Crc32C(first, Word(ref Unsafe.Add(ref start, i)));
+            second = BitOperations.Crc32C(second, Word(ref Unsafe.Add(ref start, i + PartBytes)));
+            third = BitOperations.Crc32C(third, Word(ref Unsafe.Add(ref start, i + (2 * PartBytes))));
         }
 
-        return moves;
+        return (first, second, third);
+    }
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    private static ulong Word(ref byte start)
+    {
+        ulong word = Unsafe.ReadUnaligned<ulong>(ref start);
+        return BitConverter.IsLittleEndian ? word : BinaryPrimitives.ReverseEndianness(word);
+    }
+
+    private static uint AppendZeros(uint crc) =>
+        Zeros[(byte)crc] ^ Zeros[256 + (byte)(crc >> 8)] ^ Zeros[512 + (byte)(crc >> 16)] ^ Zeros[768 + (int)(crc >> 24)];
+
+    private static uint[] BuildZeros()
+    {
+        var zeros = new uint[4 * 256];
+        for (int bit = 0; bit < 32; bit++)
+        {
+            uint crc = 1u << bit;
+            for (int i = 0; i < PartBytes; i += sizeof(ulong))
+                crc = BitOperations.Crc32C(crc, 0UL);
+
+            // Every value with this bit is one without it, whose entry is there already, exclusive-or this bit alone.
+            int table = bit / 8 * 256;
+            int value = 1 << (bit % 8);
+            for (int lower = 0; lower < value; lower++)
+                zeros[table + value + lower] = zeros[table + lower] ^ crc;
+        }
+
+        return zeros;
     }
 }

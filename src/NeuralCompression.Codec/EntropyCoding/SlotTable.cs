@@ -32,10 +32,7 @@ internal sealed class SlotTable
             symbols.AsSpan(slot, (int)frequency).Fill(output);
             if (packed.Length > 0)
             {
-                // At least two symbols are present, so no frequency is 2^12 and 12 bits hold it.
-                Span<uint> narrow = packed.AsSpan(slot, (int)frequency);
-                for (int bias = 0; bias < narrow.Length; bias++)
-                    narrow[bias] = (frequency << 20) | ((uint)bias << 8) | output;
+                FillPacked(packed.AsSpan(slot, (int)frequency), output);
             }
 
             slot += (int)frequency;
@@ -52,6 +49,17 @@ internal sealed class SlotTable
 
     /// <summary>Symbol in the low 8 bits, slot minus cumulative frequency in the next 12, frequency in the high 12; empty above 12 bits of precision.</summary>
     internal ReadOnlySpan<uint> Packed => packed;
+
+    /// <summary>The packed entries of one symbol; as many as its frequency, which is below 2^12, since at least two symbols are present.</summary>
+    internal static void FillPacked(Span<uint> entries, byte output)
+    {
+        uint entry = ((uint)entries.Length << 20) | output;
+        foreach (ref uint slot in entries)
+        {
+            slot = entry;
+            entry += 1 << 8;
+        }
+    }
 
     /// <summary>Symbol s decodes to s + <paramref name="firstSymbol"/>, modulo 256.</summary>
     internal static void FillOutputs(Span<byte> outputs, byte firstSymbol)

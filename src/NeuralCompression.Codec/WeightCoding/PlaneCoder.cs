@@ -1,5 +1,3 @@
-using System.Buffers;
-using System.Numerics.Tensors;
 using NeuralCompression.Codec.EntropyCoding;
 using NeuralCompression.Codec.EntropyCoding.Kernels;
 
@@ -54,22 +52,12 @@ internal static class PlaneCoder
         long worth = plane.Length - rules.Gain(plane.Length);
         if (EntropyBytes(counts) < worth && RansPlan.Create(counts.AsSpan(first, last - first + 1), rules.MaxPrecisionBits, rules.MinPrecisionBits, rules.WideFrom) is RansPlan plan && plan.EstimatedBytes < worth)
         {
-            byte[] tokens = ArrayPool<byte>.Shared.Rent(plane.Length);
-            try
+            using BackwardBuffer stream = RansEncoder.Encode(new ByteTokens(plane, (byte)first), plane.Length, plan);
+            if (stream.Written.Length + 2 < plane.Length)
             {
-                Span<byte> used = tokens.AsSpan(0, plane.Length);
-                TensorPrimitives.Subtract(plane, (byte)first, used);
-                byte[] stream = RansEncoder.Encode(used, plan);
-                if (stream.Length + 2 < plane.Length)
-                {
-                    output.Write([RansMode, (byte)first, (byte)(last - first)]);
-                    output.Write(stream);
-                    return;
-                }
-            }
-            finally
-            {
-                ArrayPool<byte>.Shared.Return(tokens);
+                output.Write([RansMode, (byte)first, (byte)(last - first)]);
+                output.Write(stream.Written.Span);
+                return;
             }
         }
 

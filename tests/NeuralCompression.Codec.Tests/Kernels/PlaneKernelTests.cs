@@ -12,6 +12,7 @@ public class PlaneKernelTests(ITestOutputHelper output)
         ["scalar"] = ["scalar"],
         ["vector128"] = ["scalar", "vector128"],
         ["avx2"] = ["scalar", "vector128"],
+        ["avx512"] = ["scalar", "vector128"],
     };
 
     public static TheoryData<int, bool> Sizes => new() { { 1, false }, { 2, false }, { 2, true }, { 4, false }, { 4, true }, { 8, false }, { 8, true } };

@@ -119,7 +119,7 @@ public sealed class ElementCoderTests
         {
             EncodedTensor encoded = ElementCoder.Encode(elements, ElementType.Float32, CompressionLevel.Optimal);
             Assert.Equal(elements, Decode(encoded, ElementType.Float32, elements.Length));
-            return encoded.Coding == Coding.BytePlanes ? encoded.Payload[0] >> 4 : 0;
+            return encoded.Coding == Coding.BytePlanes ? encoded.Payload.Span[0] >> 4 : 0;
         }
     }
 
@@ -137,7 +137,7 @@ public sealed class ElementCoderTests
             if (encoded.Coding != Coding.BytePlanes)
                 continue;
             var pieces = new byte[elements.Length];
-            using var reader = new ElementReader(encoded.Payload, type, 50_000);
+            using var reader = new ElementReader(encoded.Payload.Span, type, 50_000);
             int start = 0;
             foreach (int piece in new[] { 1, 15, 17, 4096, 20_000, 50_000 - 24_129 })
             {
@@ -168,7 +168,7 @@ public sealed class ElementCoderTests
             {
                 foreach (byte change in new byte[] { 1, 2, 16, 32, 48, 64, 128, 255 })
                 {
-                    byte[] changed = [.. encoded.Payload];
+                    byte[] changed = encoded.Payload.ToArray();
                     changed[at] ^= change;
                     Exception? refusal = Record.Exception(() => Decode(new(Coding.BytePlanes, changed), type, elements.Length));
                     Assert.True(refusal is null or InvalidDataException, refusal?.ToString());
@@ -188,7 +188,7 @@ public sealed class ElementCoderTests
     private static byte[] Decode(EncodedTensor encoded, ElementType type, int length)
     {
         var decoded = new byte[length];
-        ElementCoder.Decode(encoded.Coding, encoded.Payload, type, decoded);
+        ElementCoder.Decode(encoded.Coding, encoded.Payload.Span, type, decoded);
         return decoded;
     }
 

@@ -6,7 +6,7 @@ namespace NeuralCompression.Codec.Tests.Reference;
 /// A second decoder, written from docs/format.md alone: slow, simple, one file, sharing no code with src. It trusts limits to its caller and
 /// checks the MUSTs it meets, with one exception for all of them.
 /// </summary>
-internal sealed class ReferenceDecoder
+internal sealed partial class ReferenceDecoder
 {
     private static readonly int[] Sizes = [4, 2, 2, 8, 1, 1, 2, 4, 8, 1];
 
@@ -183,7 +183,7 @@ internal sealed class ReferenceDecoder
     // Sections 4.5 and 4.7.
     private void Segment(Tensor tensor)
     {
-        Must(tensor.Coding <= 1 || (tensor.GridKind == 0 ? tensor.Coding == 3 : tensor.Coding is 2 or 4), "coding");
+        Must(tensor.Coding <= 1 || (tensor.GridKind == 0 ? tensor.Coding == 3 : tensor.Coding is 2 or 4 or 5 or 6), "coding");
         if (tensor.GridKind != 0)
         {
             tensor.Min = ZigZag();
@@ -260,6 +260,14 @@ internal sealed class ReferenceDecoder
         else if (tensor.Coding == 4)
         {
             (tensor.Symbols, at) = ReferenceContextMixing.Decode(file, at, end, SegmentShape(tensor), tensor.Count, tensor.Min, tensor.Max);
+        }
+        else if (tensor.Coding == 5)
+        {
+            Groups(tensor, end);
+        }
+        else if (tensor.Coding == 6)
+        {
+            (tensor.Symbols, at) = ReferenceClassified.Decode(file, at, end, SegmentShape(tensor), tensor.Count, tensor.Min, tensor.Max);
         }
         else if (tensor.Max - tensor.Min < 256)
         {
@@ -488,7 +496,7 @@ internal sealed class ReferenceDecoder
     }
 
     // Section 8.1.
-    private static int[] Table(BitField bits, int alphabet, int k, int mantissa)
+    internal static int[] Table(BitField bits, int alphabet, int k, int mantissa, bool endsAreAbsent = false)
     {
         int restBits = 0;
         while (1 << restBits <= alphabet - 1)
@@ -531,11 +539,11 @@ internal sealed class ReferenceDecoder
         int sum = frequency.Sum();
         Must(sum >= 1 && sum < 1 << k, "sum");
         frequency[rest] = (1 << k) - sum;
-        Must(frequency[0] > 0 && frequency[^1] > 0, "ends");
+        Must(endsAreAbsent || (frequency[0] > 0 && frequency[^1] > 0), "ends");
         return frequency;
     }
 
-    private sealed class BitField(byte[] file, int start, int end)
+    internal sealed class BitField(byte[] file, int start, int end)
     {
         private int bit;
 
@@ -551,11 +559,11 @@ internal sealed class ReferenceDecoder
             return number;
         }
 
-        internal int Ones()
+        internal int Ones(int most = 15)
         {
             int ones = 0;
             while (Number(1) == 1)
-                Must(++ones < 16, "ones");
+                Must(++ones <= most, "ones");
             return ones;
         }
 

@@ -47,6 +47,14 @@ internal static class ParameterSearch
         }
     }
 
+    /// <summary>Parameters found before, for weights that have changed a little: what follows from counts alone is taken afresh.</summary>
+    internal static MixingParameters Adapt<T>(MixingParameters found, ReadOnlySpan<T> symbols, int columns)
+        where T : struct, IBinaryInteger<T>
+    {
+        MixingParameters start = Start(symbols, columns, found.Center);
+        return found with { Scale = start.Scale, EmptyLines = start.EmptyLines };
+    }
+
     internal static bool[] EmptyColumns<T>(ReadOnlySpan<T> symbols, int columns, int center)
         where T : struct, IBinaryInteger<T>
     {
@@ -166,7 +174,8 @@ internal static class ParameterSearch
         return periods;
     }
 
-    private static long Cost<T>(MixingParameters parameters, Span<T> symbols, int columns, int min, int max)
+    /// <summary>The code length of weights with given parameters; bits x 2^16.</summary>
+    internal static long Cost<T>(MixingParameters parameters, Span<T> symbols, int columns, int min, int max)
         where T : struct, IBinaryInteger<T>
     {
         var meter = default(Meter);

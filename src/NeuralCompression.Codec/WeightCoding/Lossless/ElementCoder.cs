@@ -10,13 +10,8 @@ internal static class ElementCoder
         int size = type.Size();
         if (elements.Length > 0 && elements[size..].SequenceEqual(elements[..^size]))
             return new(Coding.Constant, elements[..size].ToArray());
-        if (level != CompressionLevel.NoCompression && elements.Length > 0)
-        {
-            byte[] coded = ElementEncoder.Encode(elements, type, level);
-            if (coded.Length < elements.Length)
-                return new(Coding.BytePlanes, coded);
-        }
-
+        if (level != CompressionLevel.NoCompression && elements.Length > 0 && ElementEncoder.Encode(elements, type, level) is EncodedTensor coded)
+            return coded;
         return new(Coding.Raw, elements.ToArray());
     }
 

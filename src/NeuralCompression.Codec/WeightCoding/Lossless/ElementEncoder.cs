@@ -27,10 +27,11 @@ internal static class ElementEncoder
     /// <summary>Splitting by zeros is tried from one zero in so many elements on.</summary>
     private const int ZerosWorth = 32;
 
-    /// <summary>Codes at least one element; what does not become shorter than the elements is of no use.</summary>
-    internal static byte[] Encode(ReadOnlySpan<byte> elements, ElementType type, CompressionLevel level)
+    /// <summary>Codes at least one element; null where that does not become shorter than the elements.</summary>
+    internal static EncodedTensor? Encode(ReadOnlySpan<byte> elements, ElementType type, CompressionLevel level)
     {
         byte[] rented = ArrayPool<byte>.Shared.Rent(elements.Length + Slack);
+        byte[] unused = rented;
         try
         {
             var output = new MemoryStream(rented, 0, rented.Length, writable: true, publiclyVisible: true);
@@ -38,7 +39,7 @@ internal static class ElementEncoder
 
             // Places cost no more than planes do, but the list of values does: only where that counts are planes tried as well.
             if (palette is not null && (palette[1] + 1) * type.Size() * 16 < palette.Length)
-                return palette;
+                return Shorter(palette, elements.Length);
             output.Position = 0;
             ElementForm form = IntegerForms.Allows(type) ? IntegerForms.Choose(elements, type) : ElementForm.Elements;
             if (form == ElementForm.Elements)
@@ -46,13 +47,22 @@ internal static class ElementEncoder
             else
                 EncodeForm(elements, type, level, form, output);
             rented[0] |= (byte)((int)form << FormOffset);
-            return palette is not null && palette.Length <= output.Position ? palette : rented[..(int)output.Position];
+            int length = (int)output.Position;
+            if (palette is not null && palette.Length <= length)
+                return Shorter(palette, elements.Length);
+            if (length >= elements.Length)
+                return null;
+            unused = [];
+            return new(Coding.BytePlanes, rented.AsMemory(0, length), rented);
         }
         finally
         {
-            ArrayPool<byte>.Shared.Return(rented);
+            if (unused.Length > 0)
+                ArrayPool<byte>.Shared.Return(unused);
         }
     }
+
+    private static EncodedTensor? Shorter(byte[] payload, int length) => payload.Length < length ? new(Coding.BytePlanes, payload) : null;
 
     private static byte[]? EncodePalette(ReadOnlySpan<byte> elements, ElementType type, CompressionLevel level, MemoryStream output)
     {
