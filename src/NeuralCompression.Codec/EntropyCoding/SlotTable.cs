@@ -1,3 +1,5 @@
+using System.Runtime.Intrinsics;
+
 namespace NeuralCompression.Codec.EntropyCoding;
 
 /// <summary>A frequency table laid out for decoding: one entry for each of the 2^precision slots.</summary>
@@ -8,6 +10,9 @@ internal sealed class SlotTable
 
     /// <summary>Bytes after the last symbol, so that a 32-bit load of any symbol stays inside.</summary>
     internal const int SymbolPadding = 3;
+
+    // First bit of the bias in a packed entry.
+    private const int BiasOffset = 8;
 
     private readonly uint[] slots;
     private readonly uint[] packed;
@@ -54,10 +59,22 @@ internal sealed class SlotTable
     internal static void FillPacked(Span<uint> entries, byte output)
     {
         uint entry = ((uint)entries.Length << 20) | output;
+        if (Vector256.IsHardwareAccelerated)
+        {
+            Vector256<uint> eight = Vector256.Create(entry) + (Vector256<uint>.Indices << BiasOffset);
+            for (; entries.Length >= Vector256<uint>.Count; entries = entries[Vector256<uint>.Count..])
+            {
+                eight.CopyTo(entries);
+                eight += Vector256.Create((uint)Vector256<uint>.Count << BiasOffset);
+            }
+
+            entry = eight[0];
+        }
+
         foreach (ref uint slot in entries)
         {
             slot = entry;
-            entry += 1 << 8;
+            entry += 1 << BiasOffset;
         }
     }
 

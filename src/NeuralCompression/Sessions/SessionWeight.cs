@@ -360,19 +360,20 @@ internal abstract class SessionWeight : IDisposable
             return;
         }
 
-        Freeze(rate);
         using var scope = NewDisposeScope();
         using var _ = no_grad();
+
+        // Before the zeros are frozen: prices of what is left then would make more of it zero than was asked for.
+        Tensor? levels = null;
         if (rate.Strength > 0)
         {
-            var decoded = zeros_like(Mapped, requires_grad: false);
-            WeightQuantization.WriteTo(Quantize(rate), decoded);
-            AssignLevels(decoded.div(Gain * Quantization.StepSize).round().mul(Quantization.StepSize));
+            levels = zeros_like(Mapped, requires_grad: false);
+            WeightQuantization.WriteTo(Quantize(rate), levels);
+            levels = levels.div(Gain * Quantization.StepSize).round().mul(Quantization.StepSize);
         }
-        else
-        {
-            AssignLevels(RoundedWeights());
-        }
+
+        Freeze(rate);
+        AssignLevels(levels ?? RoundedWeights());
 
         WriteEffectiveWeights();
     }

@@ -27,7 +27,7 @@ public sealed class ClassifiedCodingTests
             tensor =>
             {
                 (long[] shape, sbyte[] symbols) = tensor;
-                // Every number of lanes: they follow from the length that is to be beaten.
+                // Every number of lanes: they follow from the weights and the length that is to be beaten.
                 foreach (long limit in (long[])[200, 2000, 20_000, 100_000_000])
                 {
                     if (Encode(symbols, shape, limit) is not byte[] payload)

@@ -90,6 +90,23 @@ public sealed class BudgetTests
         }
     }
 
+    [Theory]
+    [InlineData(MappingKind.Clamp)]
+    [InlineData(MappingKind.Tanh)]
+    public void FixLevels_Budget_FixesTheSymbolsThatMeetIt(MappingKind mapping)
+    {
+        using var model = TestModels.WideMlp(hidden: 200);
+        using var session = new CompressionSession(model, Options(1900, mapping));
+        session.FixLevels();
+        long landed = session.Budget!.Bytes;
+        Assert.InRange(landed, 0.95 * 1900, 1900);
+
+        // Fixed means fixed: the file is the one the search ended with, and nothing is left to round.
+        using var stream = new MemoryStream();
+        Assert.Equal(landed, session.Save(stream).TotalBytes);
+        Assert.Equal(0, session.Budget.Strength);
+    }
+
     [Fact]
     public void SaveCompressed_Budget_LandsOrSaysWhatIsPossible()
     {

@@ -5,8 +5,10 @@ namespace NeuralCompression.Codec.WeightCoding.Classified;
 /// <summary>The encoder's choice of classes, neighbours and signs for one tensor: a few steps, each keeping the best of what it tries on a sample of rows. Integers only.</summary>
 internal sealed class ClassifiedSearch
 {
-    /// <summary>Weights that are looked at to compare choices.</summary>
+    /// <summary>Weights that are looked at to compare choices, or one part of all in <see cref="MaxStride"/> if those are more.</summary>
     private const int SampleWeights = 1 << 17;
+
+    private const int MaxStride = 16;
 
     /// <summary>Weights that are looked at to find a period.</summary>
     private const int PeriodSample = 1 << 14;
@@ -23,8 +25,8 @@ internal sealed class ClassifiedSearch
     private const int MinRowLength = 8;
     private const int MaxCut = 4096;
 
-    // Lanes by the length of the payload: a lane costs about three bytes, and below 32 there is no vector kernel.
-    private const int WideFrom = 3 << 10;
+    // A lane costs about three bytes, and below 32 lanes there is no vector kernel: 32 from a number of weights on whose time shows, 64 by the length of the payload.
+    private const int WideWeights = 4 << 10;
     private const int WidestFrom = 64 << 10;
     private const int WidestRows = 256;
     private const int FourFrom = 256;
@@ -73,7 +75,7 @@ internal sealed class ClassifiedSearch
         {
             Parameters = new ClassifiedParameters
             {
-                LaneCode = limit < FourFrom ? 0 : limit < WideFrom ? 1 : limit < WidestFrom || rows.Length < WidestRows ? 2 : 3,
+                LaneCode = LaneCode(length, rows.Length, limit),
                 SizeShift = sizeShift,
                 RowLength = rowLength,
                 NearWeight = 2,
@@ -121,6 +123,12 @@ internal sealed class ClassifiedSearch
 
         return 0;
     }
+
+    private static int LaneCode(int length, int rows, long bytes) => length switch
+    {
+        < WideWeights => bytes < FourFrom ? 0 : 1,
+        _ => bytes < WidestFrom || rows < WidestRows ? 2 : 3,
+    };
 
     private static byte[] Plain(int count)
     {
@@ -225,8 +233,8 @@ internal sealed class ClassifiedSearch
     {
         if (Resolve(choice) is not ClassifiedText text)
             return;
-        int stride = Math.Clamp(length / SampleWeights, 1, Math.Max(1, text.Rows.Rows.Length / 8));
-        TableClusters clusters = TableClusters.Create(text.Count(stride), text.Alphabet, text.Zero);
+        int stride = Math.Clamp(length / SampleWeights, 1, Math.Clamp(text.Rows.Rows.Length / 8, 1, MaxStride));
+        TableClusters clusters = TableClusters.Create(text.Count(stride), text.Alphabet, text.Zero, TablePlan.UsualTables);
         long cost = clusters.Cost + rowPrices[choice.Rows] + columnPrices[choice.Columns];
         if (cost < bestCost)
         {
@@ -269,8 +277,7 @@ internal sealed class ClassifiedSearch
     private bool Finish(long limit)
     {
         ClassifiedText text = Resolve(best)!;
-        TableClusters clusters = TableClusters.Create(text.Count(1), text.Alphabet, text.Zero);
-        Tables = TablePlan.Create(clusters);
+        Tables = TablePlan.Create(text.Count(1), text.Alphabet, text.Zero);
         long side = (rowPrices[best.Rows] + columnPrices[best.Columns]) >> (FixedPointLog2.FractionBits + 3);
         if (HeadBytes + side + Tables.EstimatedBytes >= limit)
             return false;

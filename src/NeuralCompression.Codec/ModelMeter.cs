@@ -1,10 +1,12 @@
 using System.IO.Compression;
 using System.Numerics;
 using System.Runtime.InteropServices;
+using NeuralCompression.Codec.Container;
 using NeuralCompression.Codec.WeightCoding;
+using NeuralCompression.Codec.WeightCoding.Lossless;
 using NeuralCompression.Codec.WeightCoding.ContextMixing;
 
-namespace NeuralCompression.Codec.Container;
+namespace NeuralCompression.Codec;
 
 /// <summary>Tells how long a file <see cref="CompressedModelWriter"/> would write, from the coders' own cost models; the index is counted by writing it.</summary>
 /// <remarks>
@@ -60,8 +62,9 @@ internal sealed class ModelMeter(CompressionLevel level) : ITensorSink
         for (long start = 0; start == 0 || start < tensor.Length; start += Math.Max(tensor.SegmentLength, 1))
         {
             int length = (int)Math.Min(tensor.SegmentLength, tensor.Length - start);
-            EncodedTensor encoded = PlaneCoder.Encode(littleEndianBytes.Slice((int)start * size, length * size), type, level);
+            EncodedTensor encoded = ElementCoder.Encode(littleEndianBytes.Slice((int)start * size, length * size), type, level);
             Keep(tensor, start, length, new(encoded.Coding, encoded.Payload.Length), encoded.Payload, 0, 0);
+            encoded.Release();
         }
     }
 
