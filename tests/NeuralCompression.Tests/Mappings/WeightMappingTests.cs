@@ -242,9 +242,10 @@ public sealed class WeightMappingTests
         Assert.True(float.IsNaN(mapped[^1]));
         Assert.Equal(0, mapped[40_003]);
         Assert.Equal(1e-30f, mapped[^2]);
+        // But for the last units of a ratio whose error is as above.
         for (int i = 1; i < 80_007; i++)
         {
-            Assert.True(mapped[i] >= mapped[i - 1] - 2.5e-7f, $"falls at {raw[i]}");
+            Assert.True(mapped[i] >= mapped[i - 1] - 5e-7f, $"falls at {raw[i]}");
         }
 
         // A value does not depend on its place.
