@@ -19,11 +19,13 @@ public sealed class CompressedModelReader : IDisposable
     private Recent? recent;
     private bool disposed;
 
-    private CompressedModelReader(PayloadSource source, DecodeLimits limits)
+    private CompressedModelReader(PayloadSource source, DecodeLimits limits, bool asUpdate)
     {
         this.source = source;
-        List<TensorEntry> entries = HeaderReader.Read(source, limits, out IReadOnlyDictionary<string, string> metadata);
-        Metadata = metadata;
+        ModelIndex index = HeaderReader.Read(source, limits, asUpdate);
+        IReadOnlyList<TensorEntry> entries = index.Tensors;
+        Metadata = index.Metadata;
+        Update = index.Update;
         source.Announce(entries);
         tensors = new CompressedTensorInfo[entries.Count];
         names = new Dictionary<string, int>(entries.Count, StringComparer.Ordinal);
@@ -41,6 +43,9 @@ public sealed class CompressedModelReader : IDisposable
     /// <summary>Texts that came with the model, by key; never interpreted by the codec; empty where there are none.</summary>
     /// <remarks>Source: docs/format.md, section 4.8.</remarks>
     public IReadOnlyDictionary<string, string> Metadata { get; }
+
+    /// <summary>What an update says; null for a model.</summary>
+    internal UpdateRecord? Update { get; }
 
     /// <summary>Bytes of payloads kept in memory between two calls.</summary>
     internal long BufferedBytes => source.BufferedBytes;
@@ -664,11 +669,23 @@ public sealed class CompressedModelReader : IDisposable
     }
 
     /// <summary>Opens a file on any source, which is disposed with the reader or on failure.</summary>
-    internal static CompressedModelReader Open(PayloadSource source, DecodeLimits? limits)
+    /// <summary>The position of the tensor of a name; -1 where there is none.</summary>
+    internal int PositionOf(string name) => names.GetValueOrDefault(name, -1);
+
+    /// <summary>Opens an update, whose tensors are what it stores of the new model's.</summary>
+    internal static CompressedModelReader OpenUpdate(Stream stream, DecodeLimits? limits, bool leaveOpen)
+    {
+        ArgumentNullException.ThrowIfNull(stream);
+        if (!stream.CanRead)
+            throw new ArgumentException("The stream cannot be read from.", nameof(stream));
+        return Open(stream.CanSeek ? new SeekableSource(stream, leaveOpen) : new ForwardSource(stream, leaveOpen, limits ?? DecodeLimits.Default), limits, asUpdate: true);
+    }
+
+    internal static CompressedModelReader Open(PayloadSource source, DecodeLimits? limits, bool asUpdate = false)
     {
         try
         {
-            return new CompressedModelReader(source, limits ?? DecodeLimits.Default);
+            return new CompressedModelReader(source, limits ?? DecodeLimits.Default, asUpdate);
         }
         catch
         {
@@ -684,7 +701,7 @@ public sealed class CompressedModelReader : IDisposable
         {
             cancellationToken.ThrowIfCancellationRequested();
             await source.FetchIndexAsync(limits ?? DecodeLimits.Default, cancellationToken).ConfigureAwait(false);
-            return new CompressedModelReader(source, limits ?? DecodeLimits.Default);
+            return new CompressedModelReader(source, limits ?? DecodeLimits.Default, asUpdate: false);
         }
         catch
         {

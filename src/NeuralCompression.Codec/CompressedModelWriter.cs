@@ -298,6 +298,28 @@ public sealed class CompressedModelWriter : IDisposable, ITensorSink
         return spool.Length;
     }
 
+    /// <summary>What an update says; null for a model. The tensors of an update are stored without their names.</summary>
+    internal UpdateRecord? Update { get; set; }
+
+    /// <summary>The descriptor of the tensor that was added last; waits until it is coded.</summary>
+    internal TensorEntry Last()
+    {
+        encoder.Drain();
+        return tensors[^1].ToEntry();
+    }
+
+    /// <summary>Leaves out a tensor that no alias names. What is kept of its payload is never written.</summary>
+    internal void Discard(string name)
+    {
+        CheckState();
+        encoder.Drain();
+        int position = names[name];
+        tensors.RemoveAt(position);
+        names.Remove(name);
+        for (int i = position; i < tensors.Count; i++)
+            names[tensors[i].Name] = i;
+    }
+
     /// <summary>What follows must not fail half way, or the file can never be whole.</summary>
     internal void Abandon() => failed = true;
 
@@ -322,7 +344,7 @@ public sealed class CompressedModelWriter : IDisposable, ITensorSink
     {
         TensorEntry[] entries = [.. tensors.Select(tensor => tensor.ToEntry())];
         bool aligned = level == CompressionLevel.NoCompression;
-        byte[] head = Head(entries, aligned, metadata);
+        byte[] head = Head(entries, aligned, metadata, Update);
         await Write(head, isAsync, cancellationToken).ConfigureAwait(false);
 
         long offset = head.Length;
@@ -366,13 +388,13 @@ public sealed class CompressedModelWriter : IDisposable, ITensorSink
     }
 
     /// <summary>Everything before the payloads.</summary>
-    internal static byte[] Head(TensorEntry[] entries, bool aligned, IReadOnlyDictionary<string, string> metadata)
+    internal static byte[] Head(TensorEntry[] entries, bool aligned, IReadOnlyDictionary<string, string> metadata, UpdateRecord? update = null)
     {
-        byte[] index = IndexWriter.Write(entries, metadata);
+        byte[] index = IndexWriter.Write(entries, metadata, update);
         using var head = new MemoryStream();
         head.Write(ContainerLayout.Magic);
         head.WriteByte(ContainerLayout.Version);
-        head.WriteByte((byte)((aligned ? ContainerLayout.AlignedFlag : 0) | (metadata.Count > 0 ? ContainerLayout.MetadataFlag : 0)));
+        head.WriteByte((byte)((aligned ? ContainerLayout.AlignedFlag : 0) | (metadata.Count > 0 ? ContainerLayout.MetadataFlag : 0) | (update is null ? 0 : ContainerLayout.UpdateFlag)));
         IndexWriter.VarInt(head, (ulong)index.Length);
         head.Write(index);
         Span<byte> checksum = stackalloc byte[ContainerLayout.ChecksumBytes];

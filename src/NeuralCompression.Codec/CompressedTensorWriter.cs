@@ -121,6 +121,9 @@ public sealed class CompressedTensorWriter : IDisposable
         owner.Close(this);
     }
 
+    /// <summary>How many elements every segment but the last has; elements.</summary>
+    internal long SegmentLength => tensor.SegmentLength;
+
     internal void Append(ReadOnlySpan<byte> bytes)
     {
         owner.Abandon();

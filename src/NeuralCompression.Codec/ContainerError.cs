@@ -82,4 +82,19 @@ public enum ContainerError
 
     /// <summary>The metadata has no entry, its keys do not ascend, or it is not UTF-8.</summary>
     Metadata = 25,
+
+    /// <summary>The file is an update, which says what to change in another model; it was opened as a model.</summary>
+    NotAModel = 26,
+
+    /// <summary>The file is a model; it was given as an update.</summary>
+    NotAnUpdate = 27,
+
+    /// <summary>What an update says about a tensor contradicts itself, its base, or what it stores.</summary>
+    UpdateRecord = 28,
+
+    /// <summary>The update was made from another base than the model it is applied to.</summary>
+    UpdateBase = 29,
+
+    /// <summary>Base and update together give another model than the update was made for.</summary>
+    UpdateResult = 30,
 }

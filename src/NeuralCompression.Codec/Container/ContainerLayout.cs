@@ -14,8 +14,11 @@ internal static class ContainerLayout
     /// <summary>Required-feature bit 1: metadata follows the descriptors of the index.</summary>
     internal const byte MetadataFlag = 0x02;
 
+    /// <summary>Required-feature bit 2: the file says what to change in another model.</summary>
+    internal const byte UpdateFlag = 0x04;
+
     /// <summary>The feature bits this version knows.</summary>
-    internal const byte KnownFlags = AlignedFlag | MetadataFlag;
+    internal const byte KnownFlags = AlignedFlag | MetadataFlag | UpdateFlag;
 
     /// <summary>Bits a version may give a meaning a reader must know; this one knows <see cref="KnownFlags"/>.</summary>
     internal const byte FeatureMask = 0x3F;
@@ -46,7 +49,16 @@ internal static class ContainerLayout
     internal const int GridUniform64 = 2;
     internal const int GridPerChannel = 3;
     internal const int GridCodebook = 4;
+
+    /// <summary>The grid of the base's tensor; in updates only.</summary>
+    internal const int GridOfBase = 5;
     internal const int AliasKind = 7;
+
+    /// <summary>SHA-256 of the model an update changes; bytes.</summary>
+    internal const int BaseDigestBytes = 32;
+
+    /// <summary>The first bytes of the SHA-256 of the model an update makes: enough to notice that something went wrong; bytes.</summary>
+    internal const int ResultDigestBytes = 8;
 
     /// <summary>No text starts with a byte above 0x7F that UTF-8 does not allow there; then "NCM".</summary>
     internal static ReadOnlySpan<byte> Magic => [0x8F, (byte)'N', (byte)'C', (byte)'M'];

@@ -5,7 +5,8 @@ namespace NeuralCompression.Codec.Container;
 /// <summary>Reads everything in front of the payloads and places them. Source: docs/format.md, section 3.</summary>
 internal static class HeaderReader
 {
-    internal static List<TensorEntry> Read(PayloadSource source, DecodeLimits limits, out IReadOnlyDictionary<string, string> metadata)
+    /// <summary>Reads the front of a model or, where <paramref name="asUpdate"/> is set, of an update; the other one is refused.</summary>
+    internal static ModelIndex Read(PayloadSource source, DecodeLimits limits, bool asUpdate)
     {
         var header = new byte[ContainerLayout.HeaderBytes + ContainerLayout.MaxVarIntBytes];
         int have = Fill(source, header, 0, ContainerLayout.HeaderBytes);
@@ -22,6 +23,11 @@ internal static class HeaderReader
             throw Invalid.Data(ContainerError.ReservedBits, "A reserved bit of the header is set.", 5);
         if ((flags & ContainerLayout.FeatureMask & ~ContainerLayout.KnownFlags) != 0)
             throw new NotSupportedException(FormattableString.Invariant($"The file needs a feature (flags 0x{flags:X2}) this library does not know."));
+        bool isUpdate = (flags & ContainerLayout.UpdateFlag) != 0;
+        if (isUpdate && !asUpdate)
+            throw Invalid.Data(ContainerError.NotAModel, "The file is an update, which says what to change in another model: apply it to that model, and open what comes of it.", 5);
+        if (asUpdate && !isUpdate)
+            throw Invalid.Data(ContainerError.NotAnUpdate, "The file is a whole model, not an update: open it as it is, or make an update that leads to it.", 5);
 
         int headerLength = ReadIndexLength(source, header, limits, out int indexLength);
         source.Prefetch(headerLength, indexLength + ContainerLayout.ChecksumBytes);
@@ -31,9 +37,9 @@ internal static class HeaderReader
         if (crc != BinaryPrimitives.ReadUInt32LittleEndian(index.AsSpan(indexLength)))
             throw Invalid.Data(ContainerError.IndexChecksum, "The checksum of header and index is wrong.", headerLength + indexLength);
 
-        List<TensorEntry> entries = new IndexReader(index.AsSpan(0, indexLength), headerLength, limits).Read((flags & ContainerLayout.MetadataFlag) != 0, out metadata);
-        Place(source, entries, headerLength + index.Length, (flags & ContainerLayout.AlignedFlag) != 0);
-        return entries;
+        ModelIndex read = new IndexReader(index.AsSpan(0, indexLength), headerLength, limits, isUpdate).Read((flags & ContainerLayout.MetadataFlag) != 0);
+        Place(source, read.Tensors, headerLength + index.Length, (flags & ContainerLayout.AlignedFlag) != 0);
+        return read;
     }
 
     /// <summary>True while a file that begins like this can be one, and its index length goes on.</summary>
@@ -110,7 +116,7 @@ internal static class HeaderReader
     }
 
     // Payloads lie in index order without holes; the file ends with the last one.
-    private static void Place(PayloadSource source, List<TensorEntry> entries, long offset, bool aligned)
+    private static void Place(PayloadSource source, IReadOnlyList<TensorEntry> entries, long offset, bool aligned)
     {
         int ordinal = 0;
         foreach (TensorEntry entry in entries)

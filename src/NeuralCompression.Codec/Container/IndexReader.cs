@@ -6,7 +6,7 @@ using NeuralCompression.Codec.WeightCoding;
 namespace NeuralCompression.Codec.Container;
 
 /// <summary>Reads an index whose checksum is right, trusting nothing else about it. Source: docs/format.md, section 4.</summary>
-internal ref struct IndexReader(ReadOnlySpan<byte> index, long fileOffset, DecodeLimits limits)
+internal ref partial struct IndexReader(ReadOnlySpan<byte> index, long fileOffset, DecodeLimits limits, bool isUpdate)
 {
     private static readonly UTF8Encoding StrictUtf8 = new(false, throwOnInvalidBytes: true);
 
@@ -15,7 +15,7 @@ internal ref struct IndexReader(ReadOnlySpan<byte> index, long fileOffset, Decod
     private string? tensor;
     private long segmentCount;
 
-    internal List<TensorEntry> Read(bool hasMetadata, out IReadOnlyDictionary<string, string> metadata)
+    internal ModelIndex Read(bool hasMetadata)
     {
         ulong count = VarInt();
         if (count > (ulong)limits.MaxTensors)
@@ -29,8 +29,9 @@ internal ref struct IndexReader(ReadOnlySpan<byte> index, long fileOffset, Decod
         for (ulong i = 0; i < count; i++)
         {
             tensor = null;
-            previousName = Name(previousName);
-            string name = Text(previousName) ?? throw Error(ContainerError.Name, "A tensor name is not valid UTF-8.");
+
+            // The tensors an update stores have no names of their own; these are for messages.
+            string name = isUpdate ? FormattableString.Invariant($"stored tensor {i}") : NameText(ref previousName);
             tensor = name;
             if (!names.Add(name))
                 throw Error(ContainerError.DuplicateName, "Two tensors have the same name.");
@@ -43,10 +44,17 @@ internal ref struct IndexReader(ReadOnlySpan<byte> index, long fileOffset, Decod
         }
 
         tensor = null;
-        metadata = hasMetadata ? Metadata() : ReadOnlyDictionary<string, string>.Empty;
+        IReadOnlyDictionary<string, string> metadata = hasMetadata ? Metadata() : ReadOnlyDictionary<string, string>.Empty;
+        UpdateRecord? update = isUpdate ? Update() : null;
         if (position != index.Length)
             throw Error(ContainerError.IndexLength, "The index goes on after its last field.");
-        return entries;
+        return new ModelIndex(entries, metadata, update);
+    }
+
+    private string NameText(ref byte[] previous)
+    {
+        previous = Name(previous);
+        return Text(previous) ?? throw Error(ContainerError.Name, "A tensor name is not valid UTF-8.");
     }
 
     // Ascending keys give a model one form only, and show a key that occurs twice without a set.
@@ -87,12 +95,14 @@ internal ref struct IndexReader(ReadOnlySpan<byte> index, long fileOffset, Decod
         int first = Byte();
         int gridKind = (first >> 4) & 7;
         bool isCut = (first & ContainerLayout.SegmentedKind) != 0;
+        if (gridKind == ContainerLayout.AliasKind && isUpdate)
+            throw Error(ContainerError.UpdateRecord, "An update stores an alias; those stand in its list of tensors.");
         if (gridKind == ContainerLayout.AliasKind)
             return Alias(name, first & (ContainerLayout.SegmentedKind | 15), earlier);
 
         // All sixteen are defined.
         var type = (ElementType)(first & 15);
-        if (gridKind > ContainerLayout.GridCodebook)
+        if (gridKind > (isUpdate ? ContainerLayout.GridOfBase : ContainerLayout.GridCodebook))
             throw Error(ContainerError.Grid, FormattableString.Invariant($"Grid kind {gridKind} is unknown."));
         if (gridKind != ContainerLayout.GridNone && !type.IsFloatingPoint())
             throw Error(ContainerError.ElementType, "A grid decodes to a floating-point type only.");
@@ -251,6 +261,8 @@ internal ref struct IndexReader(ReadOnlySpan<byte> index, long fileOffset, Decod
 
     private QuantizationGrid Grid(int kind, long[] shape)
     {
+        if (kind == ContainerLayout.GridOfBase)
+            return UpdateRecord.GridOfBase;
         if (kind is ContainerLayout.GridUniform32 or ContainerLayout.GridUniform64)
         {
             double step = kind == ContainerLayout.GridUniform32

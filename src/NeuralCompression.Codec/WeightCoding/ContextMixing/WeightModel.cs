@@ -173,7 +173,7 @@ internal sealed class WeightModel
 
     // A piecewise linear logarithm of 1 and more: 16 steps for each power of two.
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    private static int Log(int value)
+    internal static int Log(int value)
     {
         int exponent = BitOperations.Log2((uint)value);
         return (exponent << 4) + (int)(((long)value << 4) >> exponent) - 16;

@@ -1,0 +1,133 @@
+using NeuralCompression.Codec.Updates;
+
+namespace NeuralCompression.Codec;
+
+/// <summary>Sends a new version of a model to those who have the one before: makes a small file of what has changed, and the new model of that file.</summary>
+/// <remarks>
+/// <para>An update fits one base only: the same tensors, shapes, grids, values and texts, at whatever level and by whatever means they came. Nothing is lost on the way, so that a chain of updates gives exactly the last
+/// model, however many there are. A tensor is left out where it has not changed, and is otherwise stored as what is added to the base, in an order that the base gives, or as it is, whichever is shorter.</para>
+/// <para>Both ways decode the base twice and hold a few segments, at most about 200 MiB beside the coders' own memory. Thread-safe. Source: docs/format.md, section 18.</para>
+/// </remarks>
+public static class CompressedModelUpdate
+{
+    /// <summary>Makes an update that leads from one model to another.</summary>
+    /// <param name="basePath">The model that the receivers have.</param>
+    /// <param name="nextPath">The model they shall have.</param>
+    /// <param name="updatePath">The file to write; it appears when it is whole. The suffix <c>.ncmu</c> is usual.</param>
+    /// <param name="options">How hard to try; default: smallest size.</param>
+    /// <param name="cancellationToken">Gives up: no file is left, one that stood there before stays whole.</param>
+    /// <returns>What the update weighs.</returns>
+    /// <exception cref="ArgumentException">A path is null or empty, or <paramref name="updatePath"/> is one of the models.</exception>
+    /// <exception cref="InvalidDataException">A model is damaged, over a limit, or an update.</exception>
+    /// <exception cref="NotSupportedException">A model has a newer format.</exception>
+    /// <exception cref="OperationCanceledException">The token was cancelled.</exception>
+    /// <exception cref="IOException">A file cannot be read or written.</exception>
+    /// <exception cref="UnauthorizedAccessException">A file may not be read, or the folder not be written to.</exception>
+    /// <remarks>Source: docs/format.md, section 18.</remarks>
+    public static CompressedModelUpdateReport Create(string basePath, string nextPath, string updatePath, CompressedModelUpdateOptions? options = null, CancellationToken cancellationToken = default)
+    {
+        CheckPaths(basePath, nextPath, updatePath, nameof(updatePath));
+        options ??= new CompressedModelUpdateOptions();
+        using CompressedModelReader baseModel = CompressedModelReader.Open(basePath, options.Limits);
+        using CompressedModelReader next = CompressedModelReader.Open(nextPath, options.Limits);
+        using CompressedModelWriter writer = CompressedModelWriter.Create(updatePath, options.WriterOptions);
+        return Create(baseModel, next, writer, options, cancellationToken);
+    }
+
+    /// <summary>Makes an update that leads from one model to another.</summary>
+    /// <param name="baseModel">The model that the receivers have; decoded more than once.</param>
+    /// <param name="next">The model they shall have; decoded more than once.</param>
+    /// <param name="update">Receives the update, at the end and from its position on; left open.</param>
+    /// <param name="options">How hard to try; default: smallest size.</param>
+    /// <param name="cancellationToken">Gives up; what the stream then holds is not an update.</param>
+    /// <returns>What the update weighs.</returns>
+    /// <exception cref="ArgumentNullException">An argument is null.</exception>
+    /// <exception cref="ArgumentException"><paramref name="update"/> cannot be written to.</exception>
+    /// <exception cref="InvalidDataException">A model is damaged.</exception>
+    /// <exception cref="OperationCanceledException">The token was cancelled.</exception>
+    /// <exception cref="IOException">A model cannot be read or the stream not be written.</exception>
+    /// <remarks>Source: docs/format.md, section 18.</remarks>
+    public static CompressedModelUpdateReport Create(
+        CompressedModelReader baseModel, CompressedModelReader next, Stream update, CompressedModelUpdateOptions? options = null, CancellationToken cancellationToken = default)
+    {
+        ArgumentNullException.ThrowIfNull(baseModel);
+        ArgumentNullException.ThrowIfNull(next);
+        options ??= new CompressedModelUpdateOptions();
+        using CompressedModelWriter writer = CompressedModelWriter.Create(update, options.WriterOptions, leaveOpen: true);
+        return Create(baseModel, next, writer, options, cancellationToken);
+    }
+
+    /// <summary>Makes the new model of its base and an update.</summary>
+    /// <param name="basePath">The model that the update was made from.</param>
+    /// <param name="updatePath">The update.</param>
+    /// <param name="outputPath">The model to write; it appears when it is whole and checked.</param>
+    /// <param name="options">How hard to try; default: smallest size.</param>
+    /// <param name="cancellationToken">Gives up: no file is left, one that stood there before stays whole.</param>
+    /// <returns>What the new model holds and what each tensor costs.</returns>
+    /// <exception cref="ArgumentException">A path is null or empty, or <paramref name="outputPath"/> is the base or the update.</exception>
+    /// <exception cref="InvalidDataException">The update was made for another base (<see cref="ContainerError.UpdateBase"/>), is a model, is damaged, or over a limit; or the base is one of the last three, or an update.</exception>
+    /// <exception cref="NotSupportedException">A file has a newer format, or the new model names or shapes that this library does not write.</exception>
+    /// <exception cref="OperationCanceledException">The token was cancelled.</exception>
+    /// <exception cref="IOException">A file cannot be read or written.</exception>
+    /// <exception cref="UnauthorizedAccessException">A file may not be read, or the folder not be written to.</exception>
+    /// <remarks>The new model is the file that <see cref="CompressedModelWriter"/> makes of its tensors at the level of the options. Source: docs/format.md, section 18.</remarks>
+    public static CompressionReport Apply(string basePath, string updatePath, string outputPath, CompressedModelUpdateOptions? options = null, CancellationToken cancellationToken = default)
+    {
+        CheckPaths(basePath, updatePath, outputPath, nameof(outputPath));
+        options ??= new CompressedModelUpdateOptions();
+        using CompressedModelReader baseModel = CompressedModelReader.Open(basePath, options.Limits);
+        using CompressedModelReader update = CompressedModelReader.OpenUpdate(File.OpenRead(updatePath), options.Limits, leaveOpen: false);
+        using CompressedModelWriter writer = CompressedModelWriter.Create(outputPath, options.WriterOptions);
+        return Apply(baseModel, update, writer, options, cancellationToken);
+    }
+
+    /// <summary>Makes the new model of its base and an update.</summary>
+    /// <param name="baseModel">The model that the update was made from; decoded twice.</param>
+    /// <param name="update">Holds the update, from its position on; left open. It need not be able to seek, and is read once.</param>
+    /// <param name="output">Receives the new model, when it is checked, from its position on; left open.</param>
+    /// <param name="options">How hard to try; default: smallest size.</param>
+    /// <param name="cancellationToken">Gives up.</param>
+    /// <returns>What the new model holds and what each tensor costs.</returns>
+    /// <exception cref="ArgumentNullException">An argument is null.</exception>
+    /// <exception cref="ArgumentException"><paramref name="update"/> cannot be read from or <paramref name="output"/> not be written to.</exception>
+    /// <exception cref="InvalidDataException">The update was made for another base (<see cref="ContainerError.UpdateBase"/>), is a model, is damaged, or over a limit; or the base is damaged. Nothing has been written.</exception>
+    /// <exception cref="NotSupportedException">The update has a newer format, or the new model names or shapes that this library does not write.</exception>
+    /// <exception cref="OperationCanceledException">The token was cancelled.</exception>
+    /// <exception cref="IOException">A stream cannot be read or written.</exception>
+    /// <remarks>The new model is the file that <see cref="CompressedModelWriter"/> makes of its tensors at the level of the options. Source: docs/format.md, section 18.</remarks>
+    public static CompressionReport Apply(CompressedModelReader baseModel, Stream update, Stream output, CompressedModelUpdateOptions? options = null, CancellationToken cancellationToken = default)
+    {
+        ArgumentNullException.ThrowIfNull(baseModel);
+        options ??= new CompressedModelUpdateOptions();
+        using CompressedModelReader reader = CompressedModelReader.OpenUpdate(update, options.Limits, leaveOpen: true);
+        using CompressedModelWriter writer = CompressedModelWriter.Create(output, options.WriterOptions, leaveOpen: true);
+        return Apply(baseModel, reader, writer, options, cancellationToken);
+    }
+
+    private static CompressedModelUpdateReport Create(
+        CompressedModelReader baseModel, CompressedModelReader next, CompressedModelWriter writer, CompressedModelUpdateOptions options, CancellationToken cancellationToken)
+    {
+        var work = new UpdateWork(UpdateCreation.Elements(baseModel, next), options, cancellationToken);
+        return new UpdateCreation(baseModel, next, writer, work).Run(cancellationToken);
+    }
+
+    private static CompressionReport Apply(
+        CompressedModelReader baseModel, CompressedModelReader update, CompressedModelWriter writer, CompressedModelUpdateOptions options, CancellationToken cancellationToken)
+    {
+        var work = new UpdateWork(UpdateApplication.Elements(baseModel), options, cancellationToken);
+        return new UpdateApplication(baseModel, update, writer, work).Run(options.Limits, cancellationToken);
+    }
+
+    // A file is replaced in one piece, so this would work; but it would leave nothing to apply the next update to, and is hardly ever meant.
+    private static void CheckPaths(string first, string second, string output, string parameter)
+    {
+        ArgumentException.ThrowIfNullOrEmpty(first);
+        ArgumentException.ThrowIfNullOrEmpty(second);
+        ArgumentException.ThrowIfNullOrEmpty(output, parameter);
+        string target = Final(output);
+        if (target == Final(first) || target == Final(second))
+            throw new ArgumentException($"'{output}' is one of the files that are read: name another file to write.", parameter);
+    }
+
+    private static string Final(string path) => Path.GetFullPath(File.ResolveLinkTarget(path, returnFinalTarget: true)?.FullName ?? path);
+}
