@@ -6,7 +6,7 @@ namespace NeuralCompression.Tool;
 internal sealed class ModelFile : IDisposable
 {
     // The commands work in pieces, so what counts is room on the disk, which decompress checks, not memory.
-    private static readonly DecodeLimits Limits = new() { MaxElementsPerTensor = long.MaxValue, MaxDecodedBytesPerTensor = long.MaxValue, MaxDecodedBytes = long.MaxValue };
+    internal static readonly DecodeLimits Limits = new() { MaxElementsPerTensor = long.MaxValue, MaxDecodedBytesPerTensor = long.MaxValue, MaxDecodedBytes = long.MaxValue };
 
     private readonly CompressedModelReader? single;
     private readonly CompressedModelSet? set;
@@ -40,6 +40,10 @@ internal sealed class ModelFile : IDisposable
         try
         {
             return new ModelFile(CompressedModelReader.Open(path, Limits), null) { FileBytes = new FileInfo(path).Length };
+        }
+        catch (InvalidDataException exception) when (exception.Data["NeuralCompression.Error"] is ContainerError.NotAModel)
+        {
+            throw new ToolException(ExitCode.BadInput, $"'{path}' is an update, not a model: make the model of it and of its base with ncm apply.");
         }
         catch (InvalidDataException exception) when (exception.Data["NeuralCompression.Error"] is ContainerError.NotAContainer)
         {

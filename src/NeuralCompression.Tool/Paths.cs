@@ -5,6 +5,7 @@ internal static class Paths
 {
     internal const string Model = ".ncm";
     internal const string Set = ".ncms";
+    internal const string Update = ".ncmu";
     internal const string Safetensors = ".safetensors";
 
     internal static void CheckInput(string path)
@@ -54,7 +55,7 @@ internal static class Paths
     internal static string Derived(string input, string extension)
     {
         string stem = input;
-        foreach (string ending in (string[])[".index.json", ".json", Safetensors, Model, Set])
+        foreach (string ending in (string[])[".index.json", ".json", Safetensors, Model, Set, Update])
         {
             if (stem.EndsWith(ending, StringComparison.OrdinalIgnoreCase))
                 stem = stem[..^ending.Length];

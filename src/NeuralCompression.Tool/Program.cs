@@ -13,6 +13,8 @@ var root = new RootCommand("Makes safetensors models small, shows and checks com
     VerifyCommand.Create(),
     CompressCommand.Create(),
     DecompressCommand.Create(),
+    DiffCommand.Create(),
+    ApplyCommand.Create(),
     PlotCommand.Create(),
 };
 

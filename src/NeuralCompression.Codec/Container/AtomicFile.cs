@@ -9,14 +9,19 @@ internal sealed class AtomicFile : IDisposable
 
     internal AtomicFile(string path)
     {
-        // A link is followed, so that it stays a link and its target changes.
-        bool isLink = new FileInfo(path).LinkTarget is not null;
-        target = Path.GetFullPath(isLink ? File.ResolveLinkTarget(path, returnFinalTarget: true)?.FullName ?? path : path);
+        target = TargetOf(path);
         if (Directory.Exists(target))
             throw new IOException($"'{path}' is a folder.");
         Folder = Path.GetDirectoryName(target) ?? throw new ArgumentException("The path names no file.", nameof(path));
         temporary = Path.Combine(Folder, $"{Path.GetFileName(target)}.{Path.GetRandomFileName()}.tmp");
         Stream = new FileStream(temporary, FileMode.CreateNew, FileAccess.Write, FileShare.None, 1 << 16);
+    }
+
+    /// <summary>The file that will be written: a link is followed, so that it stays a link and its target changes.</summary>
+    internal static string TargetOf(string path)
+    {
+        bool isLink = new FileInfo(path).LinkTarget is not null;
+        return Path.GetFullPath(isLink ? File.ResolveLinkTarget(path, returnFinalTarget: true)?.FullName ?? path : path);
     }
 
     internal string Folder { get; }

@@ -1,3 +1,4 @@
+using NeuralCompression.Codec.Container;
 using NeuralCompression.Codec.Updates;
 
 namespace NeuralCompression.Codec;
@@ -124,10 +125,8 @@ public static class CompressedModelUpdate
         ArgumentException.ThrowIfNullOrEmpty(first);
         ArgumentException.ThrowIfNullOrEmpty(second);
         ArgumentException.ThrowIfNullOrEmpty(output, parameter);
-        string target = Final(output);
-        if (target == Final(first) || target == Final(second))
+        string target = AtomicFile.TargetOf(output);
+        if (target == AtomicFile.TargetOf(first) || target == AtomicFile.TargetOf(second))
             throw new ArgumentException($"'{output}' is one of the files that are read: name another file to write.", parameter);
     }
-
-    private static string Final(string path) => Path.GetFullPath(File.ResolveLinkTarget(path, returnFinalTarget: true)?.FullName ?? path);
 }

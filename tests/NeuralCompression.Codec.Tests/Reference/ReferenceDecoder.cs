@@ -78,7 +78,7 @@ internal sealed partial class ReferenceDecoder
         Must(file.Length >= 6 && file[0] == 0x8F && file[1] == 'N' && file[2] == 'C' && file[3] == 'M', "magic");
         Must(file[4] == 1, "version");
         bool aligned = (file[5] & 1) != 0;
-        Must((file[5] & 0xFC) == 0, "flags");
+        Must((file[5] & 0xF8) == 0 && ((file[5] & 4) != 0) == isUpdate, "flags");
         at = 6;
         int indexLength = Int();
         int indexEnd = at + indexLength;
@@ -89,6 +89,8 @@ internal sealed partial class ReferenceDecoder
             tensors.Add(Descriptor(ref previous, tensors));
         if ((file[5] & 2) != 0)
             Metadata();
+        if (isUpdate)
+            Update();
         Must(at == indexEnd, "index length");
         uint stored = U32();
         Must(stored == Crc(0, indexEnd), "index checksum");
@@ -150,19 +152,8 @@ internal sealed partial class ReferenceDecoder
     // Section 4.
     private Tensor Descriptor(ref byte[] previous, List<Tensor> earlier)
     {
-        int lengths = U8();
-        int shared = lengths & 15;
-        int added = lengths >> 4;
-        if (shared == 15)
-            shared += Int();
-        if (added == 15)
-            added += Int();
-        Must(shared <= previous.Length && shared + added > 0, "name");
-        byte[] name = [.. previous[..shared], .. file[at..(at + added)]];
-        at += added;
-        previous = name;
-        var tensor = new Tensor { Name = Encoding.UTF8.GetString(name) };
-        Must(earlier.TrueForAll(other => other.Name != tensor.Name), "duplicate");
+        var tensor = new Tensor { Name = isUpdate ? "" : Name(ref previous) };
+        Must(isUpdate || earlier.TrueForAll(other => other.Name != tensor.Name), "duplicate");
 
         int kind = U8();
         bool cut = kind >= 128;
@@ -171,13 +162,13 @@ internal sealed partial class ReferenceDecoder
         tensor.GridKind = kind >> 4;
         if (tensor.GridKind == 7)
         {
-            Must(!cut, "kind");
+            Must(!cut && !isUpdate, "kind");
             tensor.AliasOf = Int();
             Must(tensor.Type == 0 && tensor.AliasOf < earlier.Count && earlier[tensor.AliasOf].AliasOf < 0, "alias");
             return tensor;
         }
 
-        Must(tensor.GridKind <= 4 && (tensor.GridKind == 0 || tensor.Type <= 3), "kind");
+        Must(tensor.GridKind <= (isUpdate ? 5 : 4) && (tensor.GridKind == 0 || tensor.Type <= 3), "kind");
         int form = U8();
         tensor.Coding = form >> 4;
         Must(!cut || tensor.Coding == 0, "form");
@@ -213,6 +204,23 @@ internal sealed partial class ReferenceDecoder
         return tensor;
     }
 
+    // Section 4.1.
+    private string Name(ref byte[] previous)
+    {
+        int lengths = U8();
+        int shared = lengths & 15;
+        int added = lengths >> 4;
+        if (shared == 15)
+            shared += Int();
+        if (added == 15)
+            added += Int();
+        Must(shared <= previous.Length && shared + added > 0, "name");
+        byte[] name = [.. previous[..shared], .. file[at..(at + added)]];
+        at += added;
+        previous = name;
+        return Encoding.UTF8.GetString(name);
+    }
+
     // Sections 4.5 and 4.7.
     private void Segment(Tensor tensor)
     {
@@ -243,6 +251,8 @@ internal sealed partial class ReferenceDecoder
         {
             case 1:
                 tensor.Step = F32();
+                break;
+            case 5:
                 break;
             case 2:
                 tensor.Step = BitConverter.Int64BitsToDouble((long)(U32() | ((ulong)U32() << 32)));

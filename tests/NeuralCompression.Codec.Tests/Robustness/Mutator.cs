@@ -69,7 +69,9 @@ internal static class Mutator
         Seal();
         try
         {
-            using var reader = CompressedModelReader.Open(new MemoryStream(file), Victim.Limits);
+            using CompressedModelReader reader = (file[ContainerLayout.HeaderBytes - 1] & ContainerLayout.UpdateFlag) != 0
+                ? CompressedModelReader.OpenUpdate(new MemoryStream(file), Victim.Limits, leaveOpen: false)
+                : CompressedModelReader.Open(new MemoryStream(file), Victim.Limits);
             Span<byte> wrong = stackalloc byte[ContainerLayout.ChecksumBytes];
             foreach (CompressedTensorInfo tensor in reader.Tensors.Where(tensor => tensor.AliasOf is null))
             {

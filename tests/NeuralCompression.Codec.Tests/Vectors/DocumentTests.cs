@@ -59,7 +59,7 @@ public sealed partial class DocumentTests
             checkedRows++;
         }
 
-        Assert.Equal(16, checkedRows);
+        Assert.Equal(19, checkedRows);
     }
 
     [Fact]

@@ -25,7 +25,8 @@ internal static class HostileFiles
         yield return ("NotAContainer-text", "PK\u0003\u0004 not a model"u8.ToArray());
         yield return ("NotAContainer-version-0", Forge.File(0, [], version: 0));
         yield return ("NotSupported-version-2", Forge.File(0, [], version: 2));
-        yield return ("NotSupported-feature", Forge.File(0, [], flags: 0x04));
+        yield return ("NotSupported-feature", Forge.File(0, [], flags: 0x08));
+        yield return ("NotAModel", Forge.File(0, [0, .. new byte[40], 0], flags: 0x04));
         yield return ("ReservedBits-header", Forge.File(0, [], flags: 0x40));
         yield return ("ReservedBits-alias-cut", Forge.File(2, [.. Raw("w"), .. Forge.Name("x"), 0xF0, 0x00], new byte[4]));
         yield return ("ReservedBits-form-of-cut", Forge.File(1, [.. Forge.Name("w"), 0x80, 0x11, 8, 4, .. TwoConstants], new byte[8]));

@@ -34,10 +34,13 @@ public sealed partial class HostileTests
         }
     }
 
+    // Models, then updates.
+    private static IEnumerable<string[]> Shown => VectorFiles.Manifest(VectorFiles.Invalid).Concat(VectorFiles.Manifest(VectorFiles.Updates));
+
     [Fact]
     public void Vectors_HaveAFileForEveryCode()
     {
-        IEnumerable<string> codes = VectorFiles.Manifest(VectorFiles.Invalid).Select(line => line[0].Split('-')[0]).Distinct().Where(code => code != "NotSupported");
+        IEnumerable<string> codes = Shown.Select(line => line[0].Split('-')[0]).Distinct().Where(code => code != "NotSupported");
         Assert.Equal(Enum.GetNames<ContainerError>().Order(StringComparer.Ordinal), codes.Order(StringComparer.Ordinal));
     }
 
@@ -57,7 +60,7 @@ public sealed partial class HostileTests
         section = section[..NextHeading().Match(section, 1).Index];
         string[] codes = [.. Enum.GetNames<ContainerError>().Where(code => section.Contains($"`{code}`", StringComparison.Ordinal))];
         Assert.NotEmpty(codes);
-        string[] files = [.. VectorFiles.Manifest(VectorFiles.Invalid).Select(line => line[0])];
+        string[] files = [.. Shown.Select(line => line[0])];
         Assert.All(codes, code => Assert.Contains(files, file => file.StartsWith(code + "-", StringComparison.Ordinal) && file.Contains(word, StringComparison.OrdinalIgnoreCase)));
     }
 
@@ -65,12 +68,12 @@ public sealed partial class HostileTests
     [Fact]
     public void Vectors_HaveAFileForEveryMessageOfTheReader()
     {
-        string[] shown = [.. VectorFiles.Manifest(VectorFiles.Invalid).Select(line => line[1])];
+        string[] shown = [.. Shown.Select(line => line[1])];
         var missing = new SortedSet<string>(StringComparer.Ordinal);
 
         // A file has it only while it becomes shorter under the reader.
         const string Unseen = "The file ends inside padding.";
-        foreach (string folder in new[] { "Container", "EntropyCoding", "WeightCoding" })
+        foreach (string folder in new[] { "Container", "EntropyCoding", "Updates", "WeightCoding" })
         {
             foreach (string path in Directory.EnumerateFiles(Path.Combine(VectorFiles.Root, "src", "NeuralCompression.Codec", folder), "*.cs", SearchOption.AllDirectories))
             {

@@ -9,6 +9,8 @@ internal static class VectorFiles
 
     internal static string Invalid { get; } = Path.Combine(Root, "tests", "vectors", "invalid");
 
+    internal static string Updates { get; } = Path.Combine(Root, "tests", "vectors", "updates");
+
     internal static bool MayWrite => Environment.GetEnvironmentVariable("NEURALCOMPRESSION_WRITE_VECTORS") == "1";
 
     /// <summary>The tab-separated lines of a manifest, comments left out.</summary>

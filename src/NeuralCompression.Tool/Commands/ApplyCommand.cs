@@ -1,0 +1,68 @@
+using System.CommandLine;
+using System.Diagnostics;
+using NeuralCompression.Codec;
+
+namespace NeuralCompression.Tool.Commands;
+
+/// <summary>ncm apply: a compressed model and an update in, the next model out.</summary>
+internal static class ApplyCommand
+{
+    internal static Command Create()
+    {
+        var before = new Argument<string>("base") { Description = "The compressed model (.ncm) that the update was made from." };
+        var update = new Argument<string>("update") { Description = "The update (.ncmu)." };
+        Option<string?> output = CommonOptions.Output("The file to write; default: the name of the update with .ncm.");
+        Option<int> threads = CommonOptions.Threads();
+        Option<bool> force = CommonOptions.Force();
+        Option<bool> json = CommonOptions.Json();
+        var command = new Command("apply", "Makes the next compressed model of its base and an update, and checks that it is the right one.") { before, update, output, threads, force, json };
+        command.SetAction((parsed, stop) =>
+        {
+            string from = parsed.GetRequiredValue(update);
+            return Task.Run(
+                () => Run(
+                    parsed.GetRequiredValue(before), from, parsed.GetValue(output) ?? Paths.Derived(from, Paths.Model), parsed.GetValue(threads), parsed.GetValue(force), parsed.GetValue(json), stop),
+                CancellationToken.None);
+        });
+        return command;
+    }
+
+    private static int Run(string before, string update, string output, int threads, bool force, bool isJson, CancellationToken cancellationToken)
+    {
+        long bytes = UpdateFiles.CheckInputs(before, update);
+        UpdateFiles.CheckOutput([before, update], output, force);
+        long start = Stopwatch.GetTimestamp();
+        CompressionReport report = WorkProgress.Run(
+            "applying", bytes, !isJson, progress => Apply(before, update, output, UpdateFiles.Options(threads, progress), cancellationToken));
+        double seconds = Stopwatch.GetElapsedTime(start).TotalSeconds;
+        if (isJson)
+        {
+            Output.Json(writer =>
+            {
+                writer.WriteString("file", output);
+                writer.WriteNumber("fileBytes", report.TotalBytes);
+                writer.WriteNumber("tensors", report.Tensors.Count);
+                writer.WriteNumber("seconds", seconds);
+            });
+        }
+        else
+        {
+            Output.Line($"{output}: {report.Tensors.Count:N0} tensors, {Output.Bytes(report.TotalBytes)} bytes, checked, in {seconds:F1} s.");
+        }
+
+        return ExitCode.Success;
+    }
+
+    // Nothing is damaged where the wrong files were given.
+    private static CompressionReport Apply(string before, string update, string output, CompressedModelUpdateOptions options, CancellationToken cancellationToken)
+    {
+        try
+        {
+            return CompressedModelUpdate.Apply(before, update, output, options, cancellationToken);
+        }
+        catch (InvalidDataException exception) when (exception.Data["NeuralCompression.Error"] is ContainerError.UpdateBase or ContainerError.NotAnUpdate or ContainerError.NotAModel)
+        {
+            throw new ToolException(ExitCode.BadInput, exception.Message);
+        }
+    }
+}
