@@ -6,7 +6,7 @@ namespace NeuralCompression.Tool;
 internal sealed class ModelFile : IDisposable
 {
     // The commands work in pieces, so what counts is room on the disk, which decompress checks, not memory.
-    internal static readonly DecodeLimits Limits = new() { MaxElementsPerTensor = long.MaxValue, MaxDecodedBytesPerTensor = long.MaxValue, MaxDecodedBytes = long.MaxValue };
+    private static readonly DecodeLimits Limits = new() { MaxElementsPerTensor = long.MaxValue, MaxDecodedBytesPerTensor = long.MaxValue, MaxDecodedBytes = long.MaxValue };
 
     private readonly CompressedModelReader? single;
     private readonly CompressedModelSet? set;

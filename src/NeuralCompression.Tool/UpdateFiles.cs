@@ -27,11 +27,13 @@ internal static class UpdateFiles
         Paths.CheckOutput(output, force);
     }
 
-    // The work is done in pieces, so what counts is room on the disk, not memory.
+    // The work is done in pieces, so memory sets no limit; but all is decoded, and a file of a few bytes may declare more than can ever be.
+    private static readonly DecodeLimits Limits = new() { MaxElementsPerTensor = 1L << 40, MaxDecodedBytesPerTensor = 1L << 40, MaxDecodedBytes = 1L << 40 };
+
     internal static CompressedModelUpdateOptions Options(int threads, IProgress<double> progress) => new()
     {
         MaxDegreeOfParallelism = threads,
         Progress = progress,
-        Limits = ModelFile.Limits,
+        Limits = Limits,
     };
 }
