@@ -4,13 +4,11 @@ using System.Runtime.Intrinsics;
 
 namespace NeuralCompression.Codec.WeightCoding.ContextMixing;
 
-/// <summary>Predicts one kind of decision: adaptive counters in six contexts, mixed in the logistic domain by the sum of two rows of weights, each chosen by a context, and refined by a table. Source: docs/format.md, section 5.6.</summary>
+/// <summary>Predicts one kind of decision: adaptive counters in four contexts, mixed in the logistic domain by the sum of two rows of weights, each chosen by a context, and refined by a table. Source: docs/format.md, section 5.6.</summary>
 /// <remarks>The caller sets every context below the sizes given here; nothing is checked again where a decision is coded.</remarks>
 internal sealed class DecisionMixer
 {
-    internal const int Inputs = 6;
-
-    /// <summary>Inputs 1 and 2, which belong to one row and to one column, tell only so many nodes apart: they see few weights.</summary>
+    /// <summary>The inputs of the row and of the column tell only so many nodes apart: they see few weights.</summary>
     internal const int FewNodes = 4;
 
     private const int CountBits = 10;
@@ -19,7 +17,7 @@ internal sealed class DecisionMixer
     private const uint EvenOdds = 1u << 31;
     private const int SlowLimit = 1023;
     private const int Limit = 255;
-    private const int InitialWeight = 5500;
+    private const int InitialWeight = 8250;
 
     // The refinement table has one entry for each step of 1.0 in log-odds.
     private const int RefineStepBits = 8;
@@ -31,31 +29,28 @@ internal sealed class DecisionMixer
     private readonly int[] weights;
     private readonly int[] visits;
     private readonly uint[] refine;
-    private readonly int start1, start2, start3, start4, start5;
-    private int context2, context3, context4, context5;
+    private readonly int startRow, startColumn, startThird, startFourth;
+    private int contextColumn, contextThird, contextFourth;
     private int setA, setB;
 
     /// <param name="nodes">Kinds of decision that share the contexts.</param>
-    /// <param name="columns">Contexts of input 2.</param>
-    /// <param name="size3">Contexts of input 3.</param>
-    /// <param name="size4">Contexts of input 4.</param>
-    /// <param name="size5">Contexts of input 5.</param>
+    /// <param name="columns">Contexts of the second input.</param>
+    /// <param name="third">Contexts of the third input.</param>
+    /// <param name="fourth">Contexts of the fourth input.</param>
     /// <param name="setsA">Contexts of the first set of weights and of the refinement.</param>
     /// <param name="setsB">Contexts of the second set of weights.</param>
-    internal DecisionMixer(int nodes, int columns, int size3, int size4, int size5, int setsA, int setsB)
+    internal DecisionMixer(int nodes, int columns, int third, int fourth, int setsA, int setsB)
     {
         this.nodes = nodes;
-        start1 = nodes;
-        start2 = start1 + FewNodes;
-        start3 = checked(start2 + (columns * FewNodes));
-        start4 = start3 + (size3 * nodes);
-        start5 = start4 + (size4 * nodes);
-        counters = new uint[start5 + (size5 * nodes)];
+        startRow = nodes;
+        startColumn = startRow + FewNodes;
+        startThird = checked(startColumn + (columns * FewNodes));
+        startFourth = startThird + (third * nodes);
+        counters = new uint[startFourth + (fourth * nodes)];
         counters.AsSpan().Fill(EvenOdds);
         weightsB = setsA * nodes;
         weights = new int[(setsA + setsB) * nodes * MixingKernel.Lanes];
-        for (int i = 0; i < weights.Length; i++)
-            weights[i] = i % MixingKernel.Lanes < Inputs ? InitialWeight : 0;
+        weights.AsSpan().Fill(InitialWeight);
         visits = new int[setsA * nodes];
         refine = new uint[setsA * nodes * RefineEntries];
         for (int i = 0; i < refine.Length; i++)
@@ -64,12 +59,11 @@ internal sealed class DecisionMixer
 
     /// <summary>Sets the contexts of the next decisions.</summary>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    internal void Select(int column, int third, int fourth, int fifth, int selectA, int selectB)
+    internal void Select(int column, int third, int fourth, int selectA, int selectB)
     {
-        context2 = start2 + (column * FewNodes);
-        context3 = start3 + (third * nodes);
-        context4 = start4 + (fourth * nodes);
-        context5 = start5 + (fifth * nodes);
+        contextColumn = startColumn + (column * FewNodes);
+        contextThird = startThird + (third * nodes);
+        contextFourth = startFourth + (fourth * nodes);
         setA = selectA * nodes;
         setB = weightsB + (selectB * nodes);
     }
@@ -78,7 +72,7 @@ internal sealed class DecisionMixer
     internal void BeginRow()
     {
         for (int node = 0; node < FewNodes; node++)
-            counters[start1 + node] = node < nodes ? (counters[node] & ~CountMask) | 1 : EvenOdds;
+            counters[startRow + node] = node < nodes ? (counters[node] & ~CountMask) | 1 : EvenOdds;
     }
 
     internal int Code<TCoder>(ref TCoder coder, int node, int bit)
@@ -86,22 +80,17 @@ internal sealed class DecisionMixer
     {
         ref uint table = ref MemoryMarshal.GetArrayDataReference(counters);
         int few = Math.Min(node, FewNodes - 1);
-        ref uint counter0 = ref Unsafe.Add(ref table, (uint)node);
-        ref uint counter1 = ref Unsafe.Add(ref table, (uint)(start1 + few));
-        ref uint counter2 = ref Unsafe.Add(ref table, (uint)(context2 + few));
-        ref uint counter3 = ref Unsafe.Add(ref table, (uint)(context3 + node));
-        ref uint counter4 = ref Unsafe.Add(ref table, (uint)(context4 + node));
-        ref uint counter5 = ref Unsafe.Add(ref table, (uint)(context5 + node));
+        ref uint counterAll = ref Unsafe.Add(ref table, (uint)node);
+        ref uint counter0 = ref Unsafe.Add(ref table, (uint)(startRow + few));
+        ref uint counter1 = ref Unsafe.Add(ref table, (uint)(contextColumn + few));
+        ref uint counter2 = ref Unsafe.Add(ref table, (uint)(contextThird + node));
+        ref uint counter3 = ref Unsafe.Add(ref table, (uint)(contextFourth + node));
         ref int tables = ref MemoryMarshal.GetArrayDataReference(Logistic.Tables);
-        Vector256<int> logOdds = Vector256.Create(
+        Vector128<int> logOdds = Vector128.Create(
             Unsafe.Add(ref tables, counter0 >> 20),
             Unsafe.Add(ref tables, counter1 >> 20),
             Unsafe.Add(ref tables, counter2 >> 20),
-            Unsafe.Add(ref tables, counter3 >> 20),
-            Unsafe.Add(ref tables, counter4 >> 20),
-            Unsafe.Add(ref tables, counter5 >> 20),
-            0,
-            0);
+            Unsafe.Add(ref tables, counter3 >> 20));
 
         int a = setA + node;
         ref int rows = ref MemoryMarshal.GetArrayDataReference(weights);
@@ -123,12 +112,11 @@ internal sealed class DecisionMixer
         visit = Math.Min(visit + 1, Logistic.MaxVisits);
         ref int rates = ref Unsafe.Add(ref tables, Logistic.CounterRates);
         int target = -bit & ProbabilityMask;
-        Move(ref counter0, ref rates, target, SlowLimit);
+        Move(ref counterAll, ref rates, target, SlowLimit);
+        Move(ref counter0, ref rates, target, Limit);
         Move(ref counter1, ref rates, target, Limit);
         Move(ref counter2, ref rates, target, Limit);
         Move(ref counter3, ref rates, target, Limit);
-        Move(ref counter4, ref rates, target, Limit);
-        Move(ref counter5, ref rates, target, Limit);
         Move(ref Unsafe.Add(ref refined, part >> (RefineStepBits - 1)), ref rates, target, SlowLimit);
         return bit;
     }
