@@ -28,7 +28,7 @@ internal static class SymbolCoder
             EncodedTensor? coded = EncodeRans(symbols, min, max, level);
             byte[]? mixed = level == CompressionLevel.SmallestSize ? ContextMixingCoder.Encode(symbols, shape, min, max) : null;
             long raw = RawLength(symbols.Length, min, max);
-            if (mixed is not null && mixed.Length < Math.Min(coded?.Payload.Length ?? long.MaxValue, raw))
+            if (mixed is not null && mixed.Length < Math.Min(coded is EncodedTensor other ? MixingLimit(other.Payload.Length) : long.MaxValue, raw))
                 return new(Coding.ContextMixing, mixed);
             if (coded is EncodedTensor tensor && tensor.Payload.Length < raw)
                 return tensor;
@@ -36,6 +36,9 @@ internal static class SymbolCoder
 
         return new(Coding.Raw, EncodeRaw(symbols, min, max));
     }
+
+    // Mixing takes a hundred times longer to decode, so for large tensors it has to save at least 1/256 of the static coder's bytes: where it saves less, the weights are independent of each other.
+    private static long MixingLimit(long staticLength) => staticLength - (staticLength < 1 << 14 ? 0 : staticLength >> 8);
 
     /// <summary>Counts of the tokens the coder would see; <paramref name="bypassBits"/> is what goes around it.</summary>
     internal static long[] CountTokens<T>(ReadOnlySpan<T> symbols, int min, int max, out long bypassBits)

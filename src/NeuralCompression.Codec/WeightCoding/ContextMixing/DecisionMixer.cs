@@ -4,7 +4,7 @@ using System.Runtime.Intrinsics;
 
 namespace NeuralCompression.Codec.WeightCoding.ContextMixing;
 
-/// <summary>Predicts one kind of decision: adaptive counters in four contexts, mixed in the logistic domain by the sum of two rows of weights, each chosen by a context, and refined by a table. Source: docs/format.md, section 5.6.</summary>
+/// <summary>Predicts one kind of decision: adaptive counters in four contexts, mixed in the logistic domain by the sum of two rows of weights, one chosen by a context and one for all, and refined by a table. Source: docs/format.md, section 5.6.</summary>
 /// <remarks>The caller sets every context below the sizes given here; nothing is checked again where a decision is coded.</remarks>
 internal sealed class DecisionMixer
 {
@@ -17,6 +17,7 @@ internal sealed class DecisionMixer
     private const uint EvenOdds = 1u << 31;
     private const int SlowLimit = 1023;
     private const int Limit = 255;
+    private const int RowLimit = 63;
     private const int InitialWeight = 8250;
 
     // The refinement table has one entry for each step of 1.0 in log-odds.
@@ -24,55 +25,61 @@ internal sealed class DecisionMixer
     private const int RefineEntries = 32;
 
     private readonly int nodes;
-    private readonly int weightsB;
+    private readonly int shared;
     private readonly uint[] counters;
     private readonly int[] weights;
     private readonly int[] visits;
     private readonly uint[] refine;
-    private readonly int startRow, startColumn, startThird, startFourth;
+    private readonly uint[] typicalRow = new uint[FewNodes];
+    private readonly int startColumn, startThird, startFourth;
     private int contextColumn, contextThird, contextFourth;
-    private int setA, setB;
+    private int set;
 
     /// <param name="nodes">Kinds of decision that share the contexts.</param>
     /// <param name="columns">Contexts of the second input.</param>
     /// <param name="third">Contexts of the third input.</param>
     /// <param name="fourth">Contexts of the fourth input.</param>
-    /// <param name="setsA">Contexts of the first set of weights and of the refinement.</param>
-    /// <param name="setsB">Contexts of the second set of weights.</param>
-    internal DecisionMixer(int nodes, int columns, int third, int fourth, int setsA, int setsB)
+    /// <param name="sets">Contexts of the weights and of the refinement.</param>
+    internal DecisionMixer(int nodes, int columns, int third, int fourth, int sets)
     {
         this.nodes = nodes;
-        startRow = nodes;
-        startColumn = startRow + FewNodes;
+        startColumn = FewNodes;
         startThird = checked(startColumn + (columns * FewNodes));
         startFourth = startThird + (third * nodes);
         counters = new uint[startFourth + (fourth * nodes)];
         counters.AsSpan().Fill(EvenOdds);
-        weightsB = setsA * nodes;
-        weights = new int[(setsA + setsB) * nodes * MixingKernel.Lanes];
+        typicalRow.AsSpan().Fill(EvenOdds);
+        shared = sets * nodes;
+        weights = new int[(shared + nodes) * MixingKernel.Lanes];
         weights.AsSpan().Fill(InitialWeight);
-        visits = new int[setsA * nodes];
-        refine = new uint[setsA * nodes * RefineEntries];
+        visits = new int[shared];
+        refine = new uint[shared * RefineEntries];
         for (int i = 0; i < refine.Length; i++)
             refine[i] = ((uint)Logistic.Probability(Math.Clamp(((i % RefineEntries) << RefineStepBits) - 3072, -Logistic.Limit, Logistic.Limit)) << 16) | 6;
     }
 
     /// <summary>Sets the contexts of the next decisions.</summary>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    internal void Select(int column, int third, int fourth, int selectA, int selectB)
+    internal void Select(int column, int third, int fourth, int select)
     {
         contextColumn = startColumn + (column * FewNodes);
         contextThird = startThird + (third * nodes);
         contextFourth = startFourth + (fourth * nodes);
-        setA = selectA * nodes;
-        setB = weightsB + (selectB * nodes);
+        set = select * nodes;
     }
 
-    /// <summary>Starts a row: its counters begin where those of the whole tensor are, with little confidence.</summary>
+    /// <summary>Starts a row: its counters begin where rows have ended on average, with little confidence.</summary>
     internal void BeginRow()
     {
+        ref int rates = ref Logistic.Tables[Logistic.CounterRates];
         for (int node = 0; node < FewNodes; node++)
-            counters[startRow + node] = node < nodes ? (counters[node] & ~CountMask) | 1 : EvenOdds;
+        {
+            ref uint counter = ref counters[node];
+            ref uint typical = ref typicalRow[node];
+            if ((counter & CountMask) > 1)
+                Move(ref typical, ref rates, (int)(counter >> CountBits), RowLimit);
+            counter = (typical & ~CountMask) | 1;
+        }
     }
 
     internal int Code<TCoder>(ref TCoder coder, int node, int bit)
@@ -80,8 +87,7 @@ internal sealed class DecisionMixer
     {
         ref uint table = ref MemoryMarshal.GetArrayDataReference(counters);
         int few = Math.Min(node, FewNodes - 1);
-        ref uint counterAll = ref Unsafe.Add(ref table, (uint)node);
-        ref uint counter0 = ref Unsafe.Add(ref table, (uint)(startRow + few));
+        ref uint counter0 = ref Unsafe.Add(ref table, (uint)few);
         ref uint counter1 = ref Unsafe.Add(ref table, (uint)(contextColumn + few));
         ref uint counter2 = ref Unsafe.Add(ref table, (uint)(contextThird + node));
         ref uint counter3 = ref Unsafe.Add(ref table, (uint)(contextFourth + node));
@@ -92,10 +98,10 @@ internal sealed class DecisionMixer
             Unsafe.Add(ref tables, counter2 >> 20),
             Unsafe.Add(ref tables, counter3 >> 20));
 
-        int a = setA + node;
+        int a = set + node;
         ref int rows = ref MemoryMarshal.GetArrayDataReference(weights);
         ref int rowA = ref Unsafe.Add(ref rows, (uint)(a * MixingKernel.Lanes));
-        ref int rowB = ref Unsafe.Add(ref rows, (uint)((setB + node) * MixingKernel.Lanes));
+        ref int rowB = ref Unsafe.Add(ref rows, (uint)((shared + node) * MixingKernel.Lanes));
         int mixed = Math.Min(Math.Max(MixingKernel.Mix(logOdds, ref rowA, ref rowB), -Logistic.Limit), Logistic.Limit) + Logistic.Limit + 1;
 
         // Half of the mixed probability, half of what the table has seen where the mix said this.
@@ -112,7 +118,6 @@ internal sealed class DecisionMixer
         visit = Math.Min(visit + 1, Logistic.MaxVisits);
         ref int rates = ref Unsafe.Add(ref tables, Logistic.CounterRates);
         int target = -bit & ProbabilityMask;
-        Move(ref counterAll, ref rates, target, SlowLimit);
         Move(ref counter0, ref rates, target, Limit);
         Move(ref counter1, ref rates, target, Limit);
         Move(ref counter2, ref rates, target, Limit);

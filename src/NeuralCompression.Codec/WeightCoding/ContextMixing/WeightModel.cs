@@ -66,8 +66,8 @@ internal sealed class WeightModel
         unary = Math.Min(MaxUnary, Math.Max(negativeLimit, positiveLimit) >> lowBits);
         scaleLog = 2 * parameters.Scale;
         scale = Exp(scaleLog);
-        magnitudes = new DecisionMixer(unary + 1, columns, Levels * Levels, positions * 27, Energies, Levels);
-        signs = new DecisionMixer(1, columns, 27, positions * 9, 3, 9);
+        magnitudes = new DecisionMixer(unary + 1, columns, Levels * Levels, positions * 27, Energies);
+        signs = new DecisionMixer(1, columns, 27, positions * 9, 3);
         emptyLines = parameters.EmptyLines;
         lines.AsSpan().Fill(1u << 31);
         tail.AsSpan().Fill(1u << 31);
@@ -207,13 +207,11 @@ internal sealed class WeightModel
         int sum = (4 * (left + related)) + (2 * (left2 + relatedLeft + relatedRight + related2)) + Unsafe.Subtract(ref here, 3) + Unsafe.Subtract(ref here, columns);
         int energy = sum == 0 ? 0 : Math.Min((Log(sum) >> 3) + 1, Energies - 1);
         ref int columnScale = ref Unsafe.Add(ref MemoryMarshal.GetArrayDataReference(columnScales), (uint)column);
-        int rowLevel = Level(rowScale);
         magnitudes.Select(
             column,
-            (rowLevel * Levels) + Level(columnScale),
+            (Level(rowScale) * Levels) + Level(columnScale),
             (position * 27) + (Two(left) * 9) + (Two(related) * 3) + Two(relatedRight),
-            energy,
-            rowLevel);
+            energy);
 
         int magnitude = Math.Abs(value);
         if (magnitudes.Code(ref coder, 0, magnitude != 0 ? 1 : 0) == 0)
@@ -249,8 +247,7 @@ internal sealed class WeightModel
             column,
             (left * 9) + (Unsafe.Subtract(ref here, 2) * 3) + above,
             (position * 9) + (left * 3) + related,
-            left,
-            (above * 3) + related);
+            left);
         return signs.Code(ref coder, 0, value < 0 ? 1 : 0) != 0;
     }
 
