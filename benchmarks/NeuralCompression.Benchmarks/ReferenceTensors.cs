@@ -27,6 +27,18 @@ internal sealed record TensorSet(string Name, IReadOnlyList<(string Name, long[]
         }
     }
 
+    /// <summary>The committed sets, found from where the program lies.</summary>
+    internal static string DataFolder
+    {
+        get
+        {
+            DirectoryInfo? folder = new(AppContext.BaseDirectory);
+            while (folder is not null && !Directory.Exists(Path.Combine(folder.FullName, "benchmarks", "data")))
+                folder = folder.Parent;
+            return Path.Combine(folder?.FullName ?? throw new DirectoryNotFoundException("The program runs outside the repository."), "benchmarks", "data");
+        }
+    }
+
     /// <summary>Reads NAME.i8.gz with NAME.shapes.txt (lines: offset count rows columns name shape).</summary>
     internal static TensorSet Read(string path)
     {

@@ -37,6 +37,9 @@ public sealed class CompressedModelReader : IDisposable
     /// <summary>The tensors in the order of the file, aliases included.</summary>
     public IReadOnlyList<CompressedTensorInfo> Tensors => tensors;
 
+    /// <summary>Bytes of payloads kept in memory between two calls.</summary>
+    internal long BufferedBytes => source.BufferedBytes;
+
     /// <summary>Finds a tensor by its exact name.</summary>
     /// <param name="name">The name.</param>
     /// <returns>What the index says about it.</returns>
@@ -65,7 +68,8 @@ public sealed class CompressedModelReader : IDisposable
 
     /// <summary>Opens a file on a stream, from the stream's position on, and reads its index.</summary>
     /// <param name="stream">Holds the file. A stream that can seek must end where the file ends. One that cannot is read forward only, and never beyond the file's last
-    /// byte; payloads that are passed are kept in memory up to <see cref="DecodeLimits.MaxBufferedBytes"/>, so tensors may be decoded in any order and more than once.</param>
+    /// byte; payloads are kept in memory up to <see cref="DecodeLimits.MaxBufferedBytes"/>, those decoded longest ago dropped first, so that tensors may be decoded in any order and more than once while
+    /// there is room. Decoding in the order of the file needs none: with a limit of 0 one payload is in memory at a time.</param>
     /// <param name="limits">What to accept at most; default <see cref="DecodeLimits.Default"/>.</param>
     /// <param name="leaveOpen">True to leave the stream open when the reader is disposed.</param>
     /// <returns>The reader; dispose it.</returns>
@@ -654,7 +658,8 @@ public sealed class CompressedModelReader : IDisposable
         source.Dispose();
     }
 
-    private static CompressedModelReader Open(PayloadSource source, DecodeLimits? limits)
+    /// <summary>Opens a file on any source, which is disposed with the reader or on failure.</summary>
+    internal static CompressedModelReader Open(PayloadSource source, DecodeLimits? limits)
     {
         try
         {
@@ -667,7 +672,8 @@ public sealed class CompressedModelReader : IDisposable
         }
     }
 
-    private static async Task<CompressedModelReader> OpenAsync(PayloadSource source, DecodeLimits? limits, CancellationToken cancellationToken)
+    /// <summary>Opens a file on any source, which is disposed with the reader or on failure, without blocking a thread.</summary>
+    internal static async Task<CompressedModelReader> OpenAsync(PayloadSource source, DecodeLimits? limits, CancellationToken cancellationToken)
     {
         try
         {

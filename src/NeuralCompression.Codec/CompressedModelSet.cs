@@ -1,5 +1,4 @@
 using System.Diagnostics.CodeAnalysis;
-using System.Security.Cryptography;
 using NeuralCompression.Codec.Container;
 
 namespace NeuralCompression.Codec;
@@ -12,12 +11,12 @@ namespace NeuralCompression.Codec;
 /// </remarks>
 public sealed class CompressedModelSet : IDisposable
 {
-    private readonly string folder;
+    private readonly SetFiles files;
     private readonly List<CompressedModelShard> shards = [];
     private readonly List<CompressedTensorInfo> tensors = [];
     private readonly Dictionary<string, CompressedTensorInfo> names = new(StringComparer.Ordinal);
 
-    private CompressedModelSet(string folder) => this.folder = folder;
+    private CompressedModelSet(SetFiles files) => this.files = files;
 
     /// <summary>The shards in the order of the manifest.</summary>
     public IReadOnlyList<CompressedModelShard> Shards => shards;
@@ -43,23 +42,67 @@ public sealed class CompressedModelSet : IDisposable
     /// <exception cref="IOException">A file is missing or cannot be read.</exception>
     /// <exception cref="UnauthorizedAccessException">A file may not be read.</exception>
     /// <remarks>Source: docs/format.md, section 16.</remarks>
-    public static CompressedModelSet Open(string manifestPath, DecodeLimits? limits = null)
+    public static CompressedModelSet Open(string manifestPath, DecodeLimits? limits = null) =>
+        Complete(Open(Folder(manifestPath), limits, isAsync: false, CancellationToken.None));
+
+    /// <summary>Opens a set without blocking a thread.</summary>
+    /// <param name="manifestPath">The manifest; the shards lie beside it.</param>
+    /// <param name="limits">What to accept at most: of each shard, and of tensors and decoded bytes also of all together; default <see cref="DecodeLimits.Default"/>.</param>
+    /// <param name="cancellationToken">Gives up.</param>
+    /// <returns>The set; dispose it.</returns>
+    /// <exception cref="ArgumentException"><paramref name="manifestPath"/> is null or empty.</exception>
+    /// <exception cref="InvalidDataException">The manifest or a shard is damaged or over a limit, or a shard does not have the length the manifest tells.</exception>
+    /// <exception cref="NotSupportedException">The manifest or a shard has a newer format.</exception>
+    /// <exception cref="OperationCanceledException">The token was cancelled.</exception>
+    /// <exception cref="IOException">A file is missing or cannot be read.</exception>
+    /// <exception cref="UnauthorizedAccessException">A file may not be read.</exception>
+    /// <remarks>Source: docs/format.md, section 16.</remarks>
+    public static Task<CompressedModelSet> OpenAsync(string manifestPath, DecodeLimits? limits = null, CancellationToken cancellationToken = default) =>
+        Open(Folder(manifestPath), limits, isAsync: true, cancellationToken).AsTask();
+
+    /// <summary>Opens a set whose files are read in ranges, as from a store of objects.</summary>
+    /// <param name="read">Gives bytes of a file of the set: its name, <paramref name="manifestName"/> or that of a shard; offset, bytes from the first of the file; length, bytes. May give fewer, or none, at the end
+    /// of the file only. What it gives must not change while the set is used. Called on any thread, also on several at once.</param>
+    /// <param name="manifestName">The name of the manifest, as the delegate is to be told.</param>
+    /// <param name="limits">What to accept at most: of each shard, and of tensors and decoded bytes also of all together; default <see cref="DecodeLimits.Default"/>.</param>
+    /// <returns>The set; dispose it.</returns>
+    /// <exception cref="ArgumentNullException"><paramref name="read"/> is null.</exception>
+    /// <exception cref="ArgumentException"><paramref name="manifestName"/> is null or empty.</exception>
+    /// <exception cref="InvalidDataException">The manifest or a shard is damaged or over a limit.</exception>
+    /// <exception cref="NotSupportedException">The manifest or a shard has a newer format.</exception>
+    /// <exception cref="IOException">The delegate gave more than was asked for.</exception>
+    /// <remarks>Names of shards are plain file names, never paths. That a shard goes on beyond the length the manifest tells is noticed by <see cref="Verify"/> alone. What the delegate throws passes through.
+    /// Source: docs/format.md, section 16.</remarks>
+    public static CompressedModelSet Open(Func<string, long, int, ReadOnlyMemory<byte>> read, string manifestName, DecodeLimits? limits = null)
     {
-        ArgumentException.ThrowIfNullOrEmpty(manifestPath);
-        limits ??= DecodeLimits.Default;
-        string path = Path.GetFullPath(manifestPath);
-        var set = new CompressedModelSet(Path.GetDirectoryName(path) ?? throw new ArgumentException("The path names no file.", nameof(manifestPath)));
-        try
-        {
-            foreach (ShardEntry entry in SetManifest.Read(path, limits))
-                set.Add(entry, limits);
-            return set;
-        }
-        catch
-        {
-            set.Dispose();
-            throw;
-        }
+        ArgumentNullException.ThrowIfNull(read);
+        ArgumentException.ThrowIfNullOrEmpty(manifestName);
+        return Complete(Open(new RangeFiles((name, offset, count, _) => new(read(name, offset, count)), manifestName, canBlock: true), limits, isAsync: false, CancellationToken.None));
+    }
+
+    /// <summary>Opens a set whose files are read in ranges, as over HTTP, without blocking a thread.</summary>
+    /// <param name="read">Gives bytes of a file of the set, as for <see cref="Open(Func{string, long, int, ReadOnlyMemory{byte}}, string, DecodeLimits?)"/>.</param>
+    /// <param name="manifestName">The name of the manifest, as the delegate is to be told.</param>
+    /// <param name="limits">What to accept at most: of each shard, and of tensors and decoded bytes also of all together; default <see cref="DecodeLimits.Default"/>.</param>
+    /// <param name="cancellationToken">Gives up; passed to the delegate.</param>
+    /// <returns>The set; dispose it. Its readers decode with the asynchronous methods, and <see cref="VerifyAsync"/> takes the place of <see cref="Verify"/>; the others throw
+    /// <see cref="InvalidOperationException"/> where they would have to wait for the delegate.</returns>
+    /// <exception cref="ArgumentNullException"><paramref name="read"/> is null.</exception>
+    /// <exception cref="ArgumentException"><paramref name="manifestName"/> is null or empty.</exception>
+    /// <exception cref="InvalidDataException">The manifest or a shard is damaged or over a limit.</exception>
+    /// <exception cref="NotSupportedException">The manifest or a shard has a newer format.</exception>
+    /// <exception cref="OperationCanceledException">The token was cancelled.</exception>
+    /// <exception cref="IOException">The delegate gave more than was asked for.</exception>
+    /// <remarks>Source: docs/format.md, section 16.</remarks>
+    public static Task<CompressedModelSet> OpenAsync(
+        Func<string, long, int, CancellationToken, ValueTask<ReadOnlyMemory<byte>>> read,
+        string manifestName,
+        DecodeLimits? limits = null,
+        CancellationToken cancellationToken = default)
+    {
+        ArgumentNullException.ThrowIfNull(read);
+        ArgumentException.ThrowIfNullOrEmpty(manifestName);
+        return Open(new RangeFiles(read, manifestName, canBlock: false), limits, isAsync: true, cancellationToken).AsTask();
     }
 
     /// <summary>Finds a tensor by its exact name.</summary>
@@ -92,27 +135,18 @@ public sealed class CompressedModelSet : IDisposable
     /// <exception cref="IOException">A shard cannot be read.</exception>
     /// <exception cref="UnauthorizedAccessException">A shard may not be read.</exception>
     /// <remarks>Source: docs/format.md, section 16.</remarks>
-    public void Verify(IProgress<long>? progress = null, CancellationToken cancellationToken = default)
-    {
-        byte[] buffer = new byte[1 << 17];
-        long total = 0;
-        foreach (CompressedModelShard shard in shards)
-        {
-            using var hash = IncrementalHash.CreateHash(HashAlgorithmName.SHA256);
-            using var file = new FileStream(Path.Combine(folder, shard.FileName), FileMode.Open, FileAccess.Read, FileShare.Read | FileShare.Delete, bufferSize: 0);
-            int read;
-            while ((read = file.Read(buffer)) > 0)
-            {
-                cancellationToken.ThrowIfCancellationRequested();
-                hash.AppendData(buffer, 0, read);
-                total += read;
-                progress?.Report(total);
-            }
+    public void Verify(IProgress<long>? progress = null, CancellationToken cancellationToken = default) => Complete(VerifyCore(progress, isAsync: false, cancellationToken));
 
-            if (Convert.ToHexStringLower(hash.GetHashAndReset()) != shard.Sha256)
-                throw Invalid.Data(ContainerError.PayloadChecksum, $"The digest of the shard '{shard.FileName}' is wrong.", 0);
-        }
-    }
+    /// <summary>Reads every shard from its first byte to its last and compares its SHA-256 with the manifest, without blocking a thread while they are read.</summary>
+    /// <param name="progress">Is told how many bytes have been read, rising; bytes; default null, nobody.</param>
+    /// <param name="cancellationToken">Gives up.</param>
+    /// <returns>Ends when all shards are compared.</returns>
+    /// <exception cref="InvalidDataException">A shard is not the one the manifest means.</exception>
+    /// <exception cref="OperationCanceledException">The token was cancelled.</exception>
+    /// <exception cref="IOException">A shard cannot be read.</exception>
+    /// <exception cref="UnauthorizedAccessException">A shard may not be read.</exception>
+    /// <remarks>Source: docs/format.md, section 16.</remarks>
+    public Task VerifyAsync(IProgress<long>? progress = null, CancellationToken cancellationToken = default) => VerifyCore(progress, isAsync: true, cancellationToken).AsTask();
 
     /// <summary>Closes every shard. Decoding after this throws.</summary>
     public void Dispose()
@@ -121,19 +155,60 @@ public sealed class CompressedModelSet : IDisposable
             shard.Reader.Dispose();
     }
 
-    private void Add(ShardEntry entry, DecodeLimits limits)
+    private static FolderFiles Folder(string manifestPath)
     {
-        string path = Path.Combine(folder, entry.FileName);
-        long length = new FileInfo(path).Length;
-        if (length != entry.Length)
+        ArgumentException.ThrowIfNullOrEmpty(manifestPath);
+        string path = Path.GetFullPath(manifestPath);
+        return new FolderFiles(path, Path.GetDirectoryName(path) ?? throw new ArgumentException("The path names no file.", nameof(manifestPath)));
+    }
+
+    // With isAsync false nothing in a task waits, so it is complete already.
+    private static CompressedModelSet Complete(ValueTask<CompressedModelSet> task) => task.AsTask().GetAwaiter().GetResult();
+
+    private static void Complete(ValueTask task) => task.AsTask().GetAwaiter().GetResult();
+
+    private static async ValueTask<CompressedModelSet> Open(SetFiles files, DecodeLimits? limits, bool isAsync, CancellationToken cancellationToken)
+    {
+        limits ??= DecodeLimits.Default;
+        cancellationToken.ThrowIfCancellationRequested();
+        var set = new CompressedModelSet(files);
+        try
         {
-            throw Invalid.Data(
-                length < entry.Length ? ContainerError.Truncated : ContainerError.TrailingBytes,
-                FormattableString.Invariant($"The shard '{entry.FileName}' has {length} bytes; the manifest says {entry.Length}."),
-                Math.Min(length, entry.Length));
+            foreach (ShardEntry entry in SetManifest.Read(await files.ReadManifest(limits, isAsync, cancellationToken).ConfigureAwait(false), limits))
+            {
+                PayloadSource source = files.OpenShard(entry, isAsync);
+                set.Add(entry, isAsync ? await CompressedModelReader.OpenAsync(source, limits, cancellationToken).ConfigureAwait(false) : CompressedModelReader.Open(source, limits), limits);
+            }
+
+            return set;
+        }
+        catch
+        {
+            set.Dispose();
+            throw;
+        }
+    }
+
+    private async ValueTask VerifyCore(IProgress<long>? progress, bool isAsync, CancellationToken cancellationToken)
+    {
+        long total = 0;
+        foreach (CompressedModelShard shard in shards)
+        {
+            string digest = await files.Digest(new ShardEntry(shard.FileName, shard.Length, shard.Sha256), Read, isAsync, cancellationToken).ConfigureAwait(false);
+            if (digest != shard.Sha256)
+                throw Invalid.Data(ContainerError.PayloadChecksum, $"The digest of the shard '{shard.FileName}' is wrong.", 0);
         }
 
-        var shard = new CompressedModelShard(entry, CompressedModelReader.Open(path, limits));
+        void Read(int bytes)
+        {
+            total += bytes;
+            progress?.Report(total);
+        }
+    }
+
+    private void Add(ShardEntry entry, CompressedModelReader reader, DecodeLimits limits)
+    {
+        var shard = new CompressedModelShard(entry, reader);
         shards.Add(shard);
         foreach (CompressedTensorInfo tensor in shard.Reader.Tensors)
         {

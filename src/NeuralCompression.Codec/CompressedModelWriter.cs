@@ -8,12 +8,12 @@ namespace NeuralCompression.Codec;
 
 /// <summary>Writes the tensors of a model into one compressed file, which appears when <see cref="Complete"/> returns and not before.</summary>
 /// <remarks>
-/// <para>Every tensor is cut into segments of at most 16 MiB, which are coded as they are added and kept (in memory up to 8 MiB, then in a temporary file) until
+/// <para>Every tensor is cut into segments of at most 16 MiB, which are coded as they are added and kept (in memory up to 64 MiB, then in a temporary file) until
 /// <see cref="Complete"/> writes index and payloads. The same tensors, names, level and segment length give the same bytes on every machine, for every number of
 /// threads and in every culture. Not thread-safe.</para>
 /// <para>Source: docs/format.md.</para>
 /// </remarks>
-public sealed class CompressedModelWriter : IDisposable
+public sealed class CompressedModelWriter : IDisposable, ITensorSink
 {
     private readonly Stream destination;
     private readonly AtomicFile? file;
@@ -263,7 +263,7 @@ public sealed class CompressedModelWriter : IDisposable
         if (disposed)
             return;
         disposed = true;
-        spool.Dispose();
+        spool.Release(isIdle: completed);
         if (file is not null)
             file.Dispose();
         else if (!leaveOpen)
@@ -347,7 +347,8 @@ public sealed class CompressedModelWriter : IDisposable
         return default;
     }
 
-    private static byte[] Head(TensorEntry[] entries, bool aligned)
+    /// <summary>Everything before the payloads.</summary>
+    internal static byte[] Head(TensorEntry[] entries, bool aligned)
     {
         byte[] index = IndexWriter.Write(entries);
         using var head = new MemoryStream();
@@ -362,7 +363,7 @@ public sealed class CompressedModelWriter : IDisposable
         return head.ToArray();
     }
 
-    private static TensorReport Report(TensorEntry entry, TensorEntry[] entries)
+    internal static TensorReport Report(TensorEntry entry, TensorEntry[] entries)
     {
         TensorEntry shown = entry.AliasTarget >= 0 ? entries[entry.AliasTarget] : entry;
         bool alias = entry.AliasTarget >= 0;

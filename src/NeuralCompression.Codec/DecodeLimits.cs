@@ -42,7 +42,8 @@ public sealed class DecodeLimits
     /// <exception cref="ArgumentOutOfRangeException">The value is out of range.</exception>
     public long MaxDecodedBytes { get; init => field = Check(value, 0, long.MaxValue, nameof(MaxDecodedBytes)); } = 16L << 30;
 
-    /// <summary>The most payload bytes a reader on a stream that cannot seek keeps in memory; bytes, range <c>[0, 2^63)</c>; default 1 GiB.</summary>
+    /// <summary>The most payload bytes a reader on a stream that cannot seek keeps in memory beside the one it decodes; bytes, range <c>[0, 2^63)</c>; default 1 GiB. With 0 the
+    /// tensors can be decoded in the order of the file only, each once.</summary>
     /// <exception cref="ArgumentOutOfRangeException">The value is out of range.</exception>
     public long MaxBufferedBytes { get; init => field = Check(value, 0, long.MaxValue, nameof(MaxBufferedBytes)); } = 1L << 30;
 

@@ -1,3 +1,4 @@
+using System.IO.Compression;
 using TorchSharp.Modules;
 
 namespace NeuralCompression;
@@ -33,6 +34,24 @@ public sealed class CompressionOptions
     /// </summary>
     public double QuantizedForward { get; set; }
 
+    /// <summary>The level the file will be saved at: what <see cref="CompressionSession.MeasureBytes"/> and <see cref="TargetBytes"/> speak of; default <see cref="CompressionLevel.Optimal"/>.</summary>
+    public CompressionLevel Level { get; set; } = CompressionLevel.Optimal;
+
+    /// <summary>
+    /// What the whole file may weigh; bytes, range [1, ∞), null (the default) for no budget. The session measures the file while it trains and steers the strength of the loss, so that <see cref="LossOptions.Lambda"/> need only
+    /// be a guess, and rounds the rest away when it freezes zeros and quantises.
+    /// </summary>
+    public long? TargetBytes { get; set; }
+
+    /// <summary>Steps in which the distance to the budget should fall to a third (1/e); range [<see cref="BudgetInterval"/> x 7, ∞), default 2,000. About a tenth of the steps before zeros are frozen is right.</summary>
+    public int BudgetSteps { get; set; } = 2000;
+
+    /// <summary>Steps from one measurement for the budget to the next; range [1, ∞), default 100.</summary>
+    public int BudgetInterval { get; set; } = 100;
+
+    // Sensitivities for the rounding are made of them, and the proximal step.
+    internal bool KeepsMoments => Loss.Mode == LossMode.Proximal || TargetBytes is not null || Quantization.RateDistortion > 0;
+
     /// <summary>
     /// Which parameters are compressed, by name and parameter; null (the default) takes every trainable floating-point parameter of two or more dimensions.
     /// </summary>
@@ -48,6 +67,10 @@ public sealed class CompressionOptions
         TrainGains = TrainGains,
         QuantizedForward = QuantizedForward,
         Include = Include,
+        Level = Level,
+        TargetBytes = TargetBytes,
+        BudgetSteps = BudgetSteps,
+        BudgetInterval = BudgetInterval,
     };
 
     internal void ThrowIfInvalid()
@@ -60,6 +83,13 @@ public sealed class CompressionOptions
         failures.ThrowIfAny(typeof(CompressionOptions));
         failures.Require(Enum.IsDefined(Mapping), nameof(Mapping), "is not a known mapping.");
         failures.Require(QuantizedForward is >= 0 and <= 1, nameof(QuantizedForward), "must lie in [0, 1].");
+        failures.Require(Enum.IsDefined(Level), nameof(Level), "is not a known compression level.");
+        failures.Require(TargetBytes is null or > 0, nameof(TargetBytes), "must be at least 1, or null for no budget.");
+        failures.Require(TargetBytes is null || Level != CompressionLevel.NoCompression, nameof(Level), "must compress if there is a budget: the length of a raw file does not depend on its weights.");
+        failures.Require(TargetBytes is null || Loss!.Lambda > 0, "Loss.Lambda", "must be positive if there is a budget: it is the strength the budget starts from.");
+        failures.Require(TargetBytes is null || Quantization!.RateDistortion == 0, "Quantization.RateDistortion", "must be 0 if there is a budget, which finds the strength itself.");
+        failures.Require(BudgetInterval >= 1, nameof(BudgetInterval), "must be at least 1.");
+        failures.Require(BudgetInterval < 1 || BudgetSteps / 7 >= BudgetInterval, nameof(BudgetSteps), "must be at least 7 times BudgetInterval, or the strength would oscillate.");
         failures.Require(Loss!.Include is null, "Loss.Include", "is for the loss used alone; in a session set Include.");
         failures.Include(Quantization!.Validate());
         failures.Include(Loss.Validate());

@@ -10,44 +10,37 @@ public sealed partial class CompressionSession
 {
     /// <summary>Writes the module to a file: weights as symbols, entropy-coded; other parameters and buffers without loss, or as <see cref="QuantizationOptions.OtherBits"/> says. Calls <see cref="Quantize"/> if that is still to do.</summary>
     /// <param name="path">The file; an existing one is replaced only by a complete new one.</param>
-    /// <param name="level">How hard to compress, default <see cref="CompressionLevel.Optimal"/>.</param>
+    /// <param name="level">How hard to compress; null (the default) takes <see cref="CompressionOptions.Level"/>.</param>
     /// <returns>Real bytes per tensor and of the whole file.</returns>
-    /// <exception cref="ArgumentException"><paramref name="path"/> is empty.</exception>
+    /// <exception cref="ArgumentException"><paramref name="path"/> is empty; or there is a budget and <paramref name="level"/> is not the one it is for.</exception>
     /// <exception cref="ObjectDisposedException">The session is disposed.</exception>
     /// <exception cref="InvalidOperationException">A step is open, a parameter changed behind the session's back, the module moved, or a weight is not finite.</exception>
     /// <exception cref="IOException">The file cannot be written; an old file is still whole.</exception>
-    public CompressionReport Save(string path, CompressionLevel level = CompressionLevel.Optimal)
+    public CompressionReport Save(string path, CompressionLevel? level = null)
     {
         ArgumentException.ThrowIfNullOrEmpty(path);
+        var fileLevel = LevelOf(level);
         PrepareToSave();
-        using var writer = CompressedModelWriter.Create(path, level);
+        using var writer = CompressedModelWriter.Create(path, fileLevel);
         return Write(writer);
     }
 
     /// <summary>The same to a stream, which may be a pipe or a socket.</summary>
     /// <param name="stream">A writable stream; left open.</param>
-    /// <param name="level">How hard to compress, default <see cref="CompressionLevel.Optimal"/>.</param>
+    /// <param name="level">How hard to compress; null (the default) takes <see cref="CompressionOptions.Level"/>.</param>
     /// <returns>Real bytes per tensor and of the whole file.</returns>
     /// <exception cref="ArgumentNullException"><paramref name="stream"/> is null.</exception>
+    /// <exception cref="ArgumentException">There is a budget and <paramref name="level"/> is not the one it is for.</exception>
     /// <exception cref="ObjectDisposedException">The session is disposed.</exception>
     /// <exception cref="InvalidOperationException">As for a path.</exception>
     /// <exception cref="IOException">The stream's own.</exception>
-    public CompressionReport Save(Stream stream, CompressionLevel level = CompressionLevel.Optimal)
+    public CompressionReport Save(Stream stream, CompressionLevel? level = null)
     {
         ArgumentNullException.ThrowIfNull(stream);
+        var fileLevel = LevelOf(level);
         PrepareToSave();
-        using var writer = CompressedModelWriter.Create(stream, level, leaveOpen: true);
+        using var writer = CompressedModelWriter.Create(stream, fileLevel, leaveOpen: true);
         return Write(writer);
-    }
-
-    /// <summary>Estimated length of the file that <see cref="Save(string, CompressionLevel)"/> would write now, from the coder's cost model.</summary>
-    /// <returns>Bytes.</returns>
-    /// <exception cref="ObjectDisposedException">The session is disposed.</exception>
-    /// <exception cref="InvalidOperationException">A weight is not finite.</exception>
-    public long EstimateBytes()
-    {
-        ObjectDisposedException.ThrowIf(_disposed, this);
-        return ModuleStorage.EstimateBytes(_model, StoredForm(quantizeWeights: w => w.Quantize()));
     }
 
     /// <summary>Writes everything needed to go on in another process: θ, gains, running means, frozen signs, counters, schedule values, and the module's other parameters and buffers. The optimizer's state is saved with its own method.</summary>
@@ -69,7 +62,7 @@ public sealed partial class CompressionSession
 
         bool quantized = _weights.Exists(w => w.Quantized is not null);
         LeaveQuantized();
-        SessionState.Save(path, this, _model, _options, _weights, new SessionCounters(_draws, _steps));
+        SessionState.Save(path, this, _model, _options, _weights, new SessionCounters(_draws, _steps), _budget, _budgetMeter);
         if (quantized)
         {
             Quantize();
@@ -88,7 +81,7 @@ public sealed partial class CompressionSession
         ArgumentException.ThrowIfNullOrEmpty(path);
         ThrowIfUnusable();
         LeaveQuantized();
-        (_draws, _steps) = SessionState.Load(path, this, _model, _options, _weights);
+        (_draws, _steps) = SessionState.Load(path, this, _model, _options, _weights, _budget, _budgetMeter);
         _hasGradients = false;
     }
 

@@ -1,4 +1,6 @@
 using System.Runtime.CompilerServices;
+using NeuralCompression.Codec;
+using NeuralCompression.Codec.Container;
 using NeuralCompression.Interop;
 using NeuralCompression.Sessions;
 using TorchSharp.Modules;
@@ -65,6 +67,12 @@ public sealed partial class CompressionSession : IDisposable
         options.ThrowIfInvalid();
         _options = options.Copy();
         Lambda = _options.Loss.Lambda;
+        if (_options.TargetBytes is { } target)
+        {
+            _budget = new BudgetController(TrainingAim * target, _options.BudgetSteps / (double)_options.BudgetInterval);
+            _budgetMeter = new ModelMeter(_options.Level);
+        }
+
         NoiseScale = _options.Noise.Scale;
         QuantizedForward = _options.QuantizedForward;
         Mapping = WeightMapping.Create(_options.Mapping, _options.Quantization.LowerLimit, _options.Quantization.UpperLimit);
@@ -221,17 +229,17 @@ public sealed partial class CompressionSession : IDisposable
         _lossAsked = true;
         using var scope = NewDisposeScope();
         var resultType = _weights.Any(w => w.Theta.dtype == ScalarType.Float64) ? ScalarType.Float64 : ScalarType.Float32;
-        bool graph = _options.Loss.Mode == LossMode.Autograd && Lambda > 0 && is_grad_enabled();
+        bool graph = _options.Loss.Mode == LossMode.Autograd && Strength > 0 && is_grad_enabled();
         double value = 0;
         Tensor? sum = null;
         foreach (var weight in _weights)
         {
             var ratio = weight.Ratio();
-            double term = Lambda * ratio.Value(_options.Loss);
+            double term = Strength * ratio.Value(_options.Loss);
             value += term;
             if (graph)
             {
-                var surrogate = SparsityEqualizingLoss.LinearSurrogate(weight.Theta, weight.LossGradient(ratio, Lambda, _options.Loss), term, resultType);
+                var surrogate = SparsityEqualizingLoss.LinearSurrogate(weight.Theta, weight.LossGradient(ratio, Strength, _options.Loss), term, resultType);
                 sum = sum is null ? surrogate : sum.add(surrogate.to(sum.device));
             }
         }
@@ -266,6 +274,7 @@ public sealed partial class CompressionSession : IDisposable
     }
 
     /// <summary>Freezes the zero pattern and the signs: what quantises to zero now stays zero, without noise and gradient, and the rest stays off zero with its sign.</summary>
+    /// <remarks>With <see cref="CompressionOptions.TargetBytes"/> or <see cref="QuantizationOptions.RateDistortion"/> more becomes zero, as at <see cref="Quantize"/>, so that the training that follows can make up for it.</remarks>
     /// <exception cref="ObjectDisposedException">The session is disposed.</exception>
     /// <exception cref="InvalidOperationException">A step is open, or a parameter changed behind the session's back.</exception>
     public void FreezeZeros()
@@ -274,9 +283,10 @@ public sealed partial class CompressionSession : IDisposable
         ThrowIfChanged();
         ThrowIfStale();
         LeaveQuantized();
+        var rate = FitBudget(FreezeAim);
         foreach (var weight in _weights)
         {
-            weight.Freeze();
+            weight.Freeze(rate);
             weight.Remap();
             weight.WriteEffectiveWeights();
         }
@@ -285,6 +295,10 @@ public sealed partial class CompressionSession : IDisposable
     /// <summary>
     /// Rounds the module's weights to their grids, so that the module holds exactly what a reader of the saved file will decode. Training may go on: the next <see cref="BeginStep"/> returns to the effective weights.
     /// </summary>
+    /// <remarks>
+    /// With <see cref="CompressionOptions.TargetBytes"/> it rounds as far from the nearest levels as the budget asks (<see cref="RateDistortionQuantizer"/>, with the running mean of squared task gradients for sensitivities): step and
+    /// limits stay, and <see cref="Budget"/> says what came of it. Else <see cref="QuantizationOptions.RateDistortion"/> is the strength.
+    /// </remarks>
     /// <exception cref="ObjectDisposedException">The session is disposed.</exception>
     /// <exception cref="InvalidOperationException">A step is open, a parameter changed behind the session's back, or a weight is not finite.</exception>
     public void Quantize()
@@ -293,9 +307,10 @@ public sealed partial class CompressionSession : IDisposable
         ThrowIfChanged();
         ThrowIfStale();
         LeaveQuantized();
+        var rate = FitBudget(1);
         foreach (var weight in _weights)
         {
-            weight.WriteQuantizedWeights();
+            weight.WriteQuantizedWeights(rate);
         }
 
         foreach (var other in _others)
@@ -385,12 +400,12 @@ public sealed partial class CompressionSession : IDisposable
         // The compression term alone, without a task, leaves nothing in the parameters; its gradient is in θ already.
         any |= !any && _lossAsked && _options.Loss.Mode == LossMode.Autograd && _weights.Exists(w => w.HasGradient());
 
-        bool direct = _options.Loss.Mode == LossMode.DirectGradient && _lossAsked && Lambda > 0;
+        bool direct = _options.Loss.Mode == LossMode.DirectGradient && _lossAsked && Strength > 0;
         if (any && direct)
         {
             foreach (var weight in _weights)
             {
-                weight.AddLossGradient(Lambda, _options.Loss);
+                weight.AddLossGradient(Strength, _options.Loss);
             }
         }
 
@@ -409,7 +424,7 @@ public sealed partial class CompressionSession : IDisposable
         var learningRates = LearningRatesOf(optimizer);
         ThrowIfChanged();
         LeaveQuantized();
-        if (_options.Loss.Mode == LossMode.Proximal)
+        if (_options.KeepsMoments)
         {
             foreach (var weight in _weights)
             {
@@ -440,13 +455,15 @@ public sealed partial class CompressionSession : IDisposable
             if (_options.Loss.Mode == LossMode.Proximal)
             {
                 double biasCorrection = 1 - Math.Pow(ProximalSettings.Beta2, _steps);
-                weight.ProximalStep(new ProximalSettings(_options.Loss, Lambda, learningRates[TensorMemory.Identity(weight.Theta)], biasCorrection));
+                weight.ProximalStep(new ProximalSettings(_options.Loss, Strength, learningRates[TensorMemory.Identity(weight.Theta)], biasCorrection));
             }
 
             weight.Constrain();
             weight.Remap();
             weight.WriteEffectiveWeights();
         }
+
+        SteerStrength();
     }
 
     // Learning rate of every parameter of the optimizer. By identity, since a native optimizer has wrappers of its own.

@@ -17,10 +17,16 @@ public static class ModuleCompressionExtensions
     /// <param name="options">Noise level and limits. Null takes the defaults.</param>
     /// <param name="level">How hard to compress, default <see cref="CompressionLevel.Optimal"/>.</param>
     /// <param name="include">Which parameters are quantised; null takes the trainable floating-point ones of two or more dimensions. The others are stored without loss, or as <see cref="QuantizationOptions.OtherBits"/> says.</param>
+    /// <param name="targetBytes">
+    /// What the whole file may weigh; bytes, range [1, ∞). Weights are rounded as far from their nearest levels as that asks, each error counting alike; step and limits stay. A few percent cost little; a network that is to shrink
+    /// much needs training (<see cref="CompressionOptions.TargetBytes"/>). Null for no budget.
+    /// </param>
     /// <returns>Real bytes per tensor and of the whole file.</returns>
     /// <exception cref="ArgumentNullException"><paramref name="module"/> is null.</exception>
     /// <exception cref="ArgumentException"><paramref name="path"/> is empty; or a weight is not finite or lies on a side where the range has no room.</exception>
+    /// <exception cref="ArgumentOutOfRangeException"><paramref name="targetBytes"/> is not positive.</exception>
     /// <exception cref="Microsoft.Extensions.Options.OptionsValidationException">An option is out of its range.</exception>
+    /// <exception cref="InvalidOperationException">The budget cannot be met: the message says what the smallest file is. None was written.</exception>
     /// <exception cref="IOException">The file cannot be written; an old file is still whole.</exception>
     /// <remarks>Source: claims 8, 10, 1 and 2.</remarks>
     public static CompressionReport SaveCompressed(
@@ -28,11 +34,12 @@ public static class ModuleCompressionExtensions
         string path,
         QuantizationOptions? options = null,
         CompressionLevel level = CompressionLevel.Optimal,
-        Func<string, Parameter, bool>? include = null)
+        Func<string, Parameter, bool>? include = null,
+        long? targetBytes = null)
     {
         ArgumentNullException.ThrowIfNull(module);
         ArgumentException.ThrowIfNullOrEmpty(path);
-        var stored = Quantize(module, options, include);
+        var stored = Quantize(module, options, include, level, targetBytes);
         using var writer = CompressedModelWriter.Create(path, level);
         ModuleStorage.Write(writer, module, stored);
         return writer.Complete();
@@ -44,21 +51,25 @@ public static class ModuleCompressionExtensions
     /// <param name="options">Noise level and limits. Null takes the defaults.</param>
     /// <param name="level">How hard to compress, default <see cref="CompressionLevel.Optimal"/>.</param>
     /// <param name="include">Which parameters are quantised; as for a path.</param>
+    /// <param name="targetBytes">What the whole file may weigh; as for a path.</param>
     /// <returns>Real bytes per tensor and of the whole file.</returns>
     /// <exception cref="ArgumentNullException"><paramref name="module"/> or <paramref name="stream"/> is null.</exception>
     /// <exception cref="ArgumentException">A weight is not finite or lies on a side where the range has no room.</exception>
+    /// <exception cref="ArgumentOutOfRangeException"><paramref name="targetBytes"/> is not positive.</exception>
     /// <exception cref="Microsoft.Extensions.Options.OptionsValidationException">An option is out of its range.</exception>
+    /// <exception cref="InvalidOperationException">The budget cannot be met: the message says what the smallest file is. None was written.</exception>
     /// <exception cref="IOException">The stream's own.</exception>
     public static CompressionReport SaveCompressed(
         this nn.Module module,
         Stream stream,
         QuantizationOptions? options = null,
         CompressionLevel level = CompressionLevel.Optimal,
-        Func<string, Parameter, bool>? include = null)
+        Func<string, Parameter, bool>? include = null,
+        long? targetBytes = null)
     {
         ArgumentNullException.ThrowIfNull(module);
         ArgumentNullException.ThrowIfNull(stream);
-        var stored = Quantize(module, options, include);
+        var stored = Quantize(module, options, include, level, targetBytes);
         using var writer = CompressedModelWriter.Create(stream, level, leaveOpen: true);
         ModuleStorage.Write(writer, module, stored);
         return writer.Complete();
@@ -100,16 +111,30 @@ public static class ModuleCompressionExtensions
         ModuleStorage.Load(reader, module);
     }
 
-    private static Dictionary<nint, QuantizedTensor> Quantize(nn.Module module, QuantizationOptions? options, Func<string, Parameter, bool>? include)
+    private static Dictionary<nint, QuantizedTensor> Quantize(
+        nn.Module module, QuantizationOptions? options, Func<string, Parameter, bool>? include, CompressionLevel level, long? targetBytes)
     {
         options ??= new QuantizationOptions();
         options.Validate().ThrowIfAny(typeof(QuantizationOptions));
+        if (targetBytes is not { } target)
+        {
+            return Quantize(module, options, include, new RoundingRate(options.RateDistortion, level));
+        }
+
+        ArgumentOutOfRangeException.ThrowIfNegativeOrZero(target, nameof(targetBytes));
+        var budget = new BudgetSearch(module, level, rate => Quantize(module, options, include, rate)).Run(target, share: 1);
+        return budget.IsMet ? Quantize(module, options, include, new RoundingRate(budget.Strength, level))
+            : throw new InvalidOperationException($"The file cannot be made as small as asked: {budget}.");
+    }
+
+    private static Dictionary<nint, QuantizedTensor> Quantize(nn.Module module, QuantizationOptions options, Func<string, Parameter, bool>? include, RoundingRate rate)
+    {
         var stored = new Dictionary<nint, QuantizedTensor>();
         foreach (var (name, parameter) in WeightSelection.Of(module, include))
         {
             try
             {
-                stored[TensorMemory.Identity(parameter)] = WeightQuantization.Quantize(parameter, WeightQuantization.FitGain(parameter, options), options);
+                stored[TensorMemory.Identity(parameter)] = WeightQuantization.Quantize(parameter, WeightQuantization.FitGain(parameter, options), options, rate);
             }
             catch (ArgumentException e)
             {

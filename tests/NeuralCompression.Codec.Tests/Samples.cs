@@ -1,15 +1,21 @@
 using System.IO.Compression;
+using NeuralCompression.Codec.Container;
 
 namespace NeuralCompression.Codec.Tests;
 
 /// <summary>Small models that together use every structure of the format; the same on every machine.</summary>
 internal static class Samples
 {
-    internal static IEnumerable<string> Names => ["lenet-like", "every-type", "grids", "wide", "aligned", "empty", "segments"];
+    internal static IEnumerable<string> Names => ["lenet-like", "every-type", "grids", "wide", "aligned", "empty", "segments", "classified"];
 
     internal static byte[] Write(string name)
     {
-        CompressionLevel level = name == "aligned" ? CompressionLevel.NoCompression : CompressionLevel.SmallestSize;
+        CompressionLevel level = name switch
+        {
+            "aligned" => CompressionLevel.NoCompression,
+            "classified" => CompressionLevel.Optimal,
+            _ => CompressionLevel.SmallestSize,
+        };
         return Write(writer => Fill(writer, name), new CompressedModelWriterOptions { Level = level, SegmentBytes = name == "segments" ? 512 : 16 << 20 });
     }
 
@@ -30,6 +36,37 @@ internal static class Samples
 
     internal static CompressedModelReader Open(byte[] file, DecodeLimits? limits = null) => CompressedModelReader.Open(new MemoryStream(file), limits);
 
+    /// <summary>A tensor's values as bytes of its own type.</summary>
+    internal static byte[] Bytes(CompressedModelReader reader, string name)
+    {
+        byte[] bytes = new byte[reader[name].DecodedBytes];
+        reader.DecodeBytes(reader[name], bytes);
+        return bytes;
+    }
+
+    /// <summary>Adds every tensor of a file whose symbols have 8 bits.</summary>
+    internal static void Copy(byte[] file, CompressedModelWriter writer)
+    {
+        using CompressedModelReader reader = Open(file);
+        foreach (CompressedTensorInfo tensor in reader.Tensors)
+        {
+            if (tensor.AliasOf is not null)
+            {
+                writer.AddAlias(tensor.Name, tensor.AliasOf);
+            }
+            else if (tensor.IsQuantized)
+            {
+                var symbols = new sbyte[tensor.Length];
+                reader.DecodeSymbols(tensor, symbols);
+                writer.Add(tensor.Name, QuantizedTensor.FromSymbols(symbols, tensor.Shape, tensor.Grid!));
+            }
+            else
+            {
+                writer.Add(tensor.Name, tensor.ElementType, tensor.Shape, Bytes(reader, tensor.Name));
+            }
+        }
+    }
+
     /// <summary>Symbols of a two-sided geometric distribution.</summary>
     internal static sbyte[] Sparse(int length, ulong seed, int zerosOf256)
     {
@@ -43,6 +80,28 @@ internal static class Samples
             while (magnitude < 7 && random.Next(3) == 0)
                 magnitude++;
             symbols[i] = (sbyte)(random.Next(2) == 0 ? magnitude : -magnitude);
+        }
+
+        return symbols;
+    }
+
+    /// <summary>Symbols whose scale changes from row to row and from column to column, some of them empty, and whose signs follow the left neighbour.</summary>
+    internal static sbyte[] Structured(int rows, int columns, ulong seed, int most)
+    {
+        var random = new XorShift(seed);
+        int[] rowScale = [.. Enumerable.Range(0, rows).Select(_ => random.Next(5))];
+        int[] columnScale = [.. Enumerable.Range(0, columns).Select(_ => random.Next(5))];
+        var symbols = new sbyte[rows * columns];
+        for (int i = 0; i < symbols.Length; i++)
+        {
+            int scale = rowScale[i / columns] * columnScale[i % columns];
+            if (scale == 0)
+                continue;
+            int magnitude = 0;
+            while (magnitude < most && random.Next(16) < scale)
+                magnitude++;
+            bool same = random.Next(5) != 0;
+            symbols[i] = (sbyte)(i > 0 && symbols[i - 1] < 0 == same ? -magnitude : magnitude);
         }
 
         return symbols;
@@ -68,7 +127,7 @@ internal static class Samples
         return bytes;
     }
 
-    private static void Fill(CompressedModelWriter writer, string name)
+    internal static void Fill(ITensorSink writer, string name)
     {
         switch (name)
         {
@@ -111,6 +170,11 @@ internal static class Samples
                 writer.Add("weight", QuantizedTensor.FromSymbols(Sparse(70, 50, 128), [7, 10], QuantizationGrid.Uniform(0.5)));
                 writer.Add("wide", QuantizedTensor.FromSymbols(new short[] { -1000, 0, 1000 }, [3], QuantizationGrid.Uniform(0.5)));
                 writer.Add("bias", ElementType.Float32, [7], FloatBytes(7, 51, 4));
+                break;
+            case "classified":
+                writer.Add("wide", QuantizedTensor.FromSymbols(Structured(67, 70, 70, 40), [67, 70], QuantizationGrid.Uniform(0.5)));
+                writer.Add("sparse", QuantizedTensor.FromSymbols(Structured(30, 9 * 8, 71, 1), [30, 8, 3, 3], QuantizationGrid.Uniform(0.5)));
+                writer.Add("line", QuantizedTensor.FromSymbols(Structured(1, 4096, 72, 7), [4096], QuantizationGrid.Uniform(0.5)));
                 break;
             case "segments":
                 sbyte[] rows = Sparse(30 * 20, 60, 128);

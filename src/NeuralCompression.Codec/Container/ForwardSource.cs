@@ -1,6 +1,10 @@
 namespace NeuralCompression.Codec.Container;
 
-/// <summary>A stream that cannot seek: read forward once, payloads kept in memory so that any may be asked for again.</summary>
+/// <summary>A stream that cannot seek: read forward once. Payloads that are passed are kept in memory, within a limit, so that any may be asked for again.</summary>
+/// <remarks>
+/// One that was passed without being asked for must be kept; one that was given already is kept only while there is room. So a caller that decodes in the order of the file
+/// needs no room at all, and one that does not gets a clear error where it needs more than the limit.
+/// </remarks>
 internal sealed class ForwardSource(Stream stream, bool leaveOpen, DecodeLimits limits) : PayloadSource
 {
     /// <summary>Memory grows with the bytes that arrive, not with the bytes that were declared.</summary>
@@ -9,6 +13,10 @@ internal sealed class ForwardSource(Stream stream, bool leaveOpen, DecodeLimits 
     private readonly SemaphoreSlim gate = new(1);
     private SegmentEntry[] segments = [];
     private byte[]?[] payloads = [];
+
+    // The kept payloads that were given at least once, in the order in which they are dropped.
+    private readonly Queue<int> given = new();
+    private bool[] wasGiven = [];
     private long position;
     private long buffered;
     private int next;
@@ -17,12 +25,15 @@ internal sealed class ForwardSource(Stream stream, bool leaveOpen, DecodeLimits 
 
     internal override long Length => -1;
 
+    internal override long BufferedBytes => buffered;
+
     internal override bool ChecksPaddingAtOnce => false;
 
     internal override void Announce(IReadOnlyList<TensorEntry> entries)
     {
         segments = [.. entries.SelectMany(entry => entry.Segments)];
         payloads = new byte[]?[segments.Length];
+        wasGiven = new bool[segments.Length];
     }
 
     internal override Payload? ReadPayload(SegmentEntry segment)
@@ -65,6 +76,7 @@ internal sealed class ForwardSource(Stream stream, bool leaveOpen, DecodeLimits 
     {
         try
         {
+            byte[]? passing = null;
             while (next <= segment.Ordinal)
             {
                 // A read that stopped half way has lost the place in the stream for good.
@@ -75,13 +87,9 @@ internal sealed class ForwardSource(Stream stream, bool leaveOpen, DecodeLimits 
                 SegmentEntry entry = segments[next];
                 if (entry.PayloadLength > 0)
                 {
-                    if (entry.PayloadLength > limits.MaxBufferedBytes - buffered)
-                    {
-                        throw Invalid.Limit(
-                            nameof(DecodeLimits.MaxBufferedBytes),
-                            FormattableString.Invariant($"The payloads before this point exceed the limit of {limits.MaxBufferedBytes} buffered bytes."),
-                            position);
-                    }
+                    bool isKept = MakeRoom(entry.PayloadLength);
+                    if (!isKept && next < segment.Ordinal)
+                        throw Limit("The payloads before this point were not asked for and");
 
                     reading = true;
                     if (!await SkipPadding(entry.Padding, isAsync, cancellationToken).ConfigureAwait(false)
@@ -92,20 +100,49 @@ internal sealed class ForwardSource(Stream stream, bool leaveOpen, DecodeLimits 
                     }
 
                     reading = false;
-                    payloads[next] = payload;
-                    buffered += payload.Length;
+                    passing = payload;
+                    if (isKept)
+                    {
+                        payloads[next] = payload;
+                        buffered += payload.Length;
+                    }
                 }
 
                 next++;
             }
 
-            return payloads[segment.Ordinal] is byte[] bytes ? new Payload(bytes) : null;
+            return Give(segment.Ordinal, passing);
         }
         finally
         {
             gate.Release();
         }
     }
+
+    private bool MakeRoom(long length)
+    {
+        while (length > limits.MaxBufferedBytes - buffered && given.TryDequeue(out int oldest))
+        {
+            buffered -= payloads[oldest]!.Length;
+            payloads[oldest] = null;
+        }
+
+        return length <= limits.MaxBufferedBytes - buffered;
+    }
+
+    private Payload Give(int ordinal, byte[]? passing)
+    {
+        byte[] bytes = payloads[ordinal] ?? passing ?? throw Limit("This payload was read before; all that are kept");
+        if (payloads[ordinal] is not null && !wasGiven[ordinal])
+            given.Enqueue(ordinal);
+        wasGiven[ordinal] = true;
+        return new Payload(bytes);
+    }
+
+    private InvalidDataException Limit(string what) => Invalid.Limit(
+        nameof(DecodeLimits.MaxBufferedBytes),
+        FormattableString.Invariant($"{what} exceed the limit of {limits.MaxBufferedBytes} buffered bytes: decode in the order of the file, or raise it."),
+        position);
 
     private ValueTask<int> Next(Memory<byte> buffer, bool isAsync, CancellationToken cancellationToken) =>
         isAsync ? ReadCoreAsync(position, buffer, cancellationToken) : new(ReadCore(position, buffer.Span));

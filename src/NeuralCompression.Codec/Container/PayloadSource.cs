@@ -11,6 +11,9 @@ internal abstract class PayloadSource : IDisposable
     /// <summary>The length of the file, or -1 where only its end would tell.</summary>
     internal abstract long Length { get; }
 
+    /// <summary>Bytes of payloads kept in memory between two calls.</summary>
+    internal virtual long BufferedBytes => 0;
+
     /// <summary>True where reading a few bytes of padding costs nothing and the length is known.</summary>
     internal virtual bool ChecksPaddingAtOnce => true;
 

@@ -6,7 +6,7 @@ namespace NeuralCompression.Codec.Container;
 internal sealed class PendingTensor
 {
     private readonly List<SegmentEntry> segments = [];
-    private byte[]? constant;
+    private ReadOnlyMemory<byte> constant;
     private bool isConstant = true;
 
     internal required string Name { get; init; }
@@ -24,11 +24,15 @@ internal sealed class PendingTensor
     internal long SegmentLength { get; init; }
 
     /// <summary>Takes the next segment, in order.</summary>
-    internal void Add(SegmentEntry segment, byte[] payload)
+    internal void Add(SegmentEntry segment, ReadOnlyMemory<byte> payload)
     {
         segments.Add(segment);
-        constant ??= payload;
-        isConstant &= segment.Coding == Coding.Constant && segment.MinSymbol == segments[0].MinSymbol && payload.AsSpan().SequenceEqual(constant);
+        isConstant &= segment.Coding == Coding.Constant;
+        if (!isConstant)
+            return;
+        if (segments.Count == 1)
+            constant = payload;
+        isConstant = segment.MinSymbol == segments[0].MinSymbol && payload.Span.SequenceEqual(constant.Span);
     }
 
     /// <summary>The descriptor; a tensor whose segments are all constant and equal is not cut.</summary>

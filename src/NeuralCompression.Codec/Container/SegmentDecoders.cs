@@ -53,7 +53,7 @@ internal readonly struct ValueDecoder<T> : ISegmentDecoder<T>
     {
         if (SymbolReader.Reads(segment.Coding, segment.MinSymbol, segment.MaxSymbol))
         {
-            Blocks(entry, segment, payload, start, values);
+            SymbolBlocks.Decode(segment, payload, values.Length, new ValueSink<T>(entry, start, values));
             return;
         }
 
@@ -72,31 +72,6 @@ internal readonly struct ValueDecoder<T> : ISegmentDecoder<T>
         finally
         {
             ArrayPool<TSymbol>.Shared.Return(symbols);
-        }
-    }
-
-    // Block by block, so that the multiplication finds the symbols in the cache.
-    private static void Blocks(TensorEntry entry, SegmentEntry segment, ReadOnlySpan<byte> payload, long start, Span<T> values)
-    {
-        Span<uint> states = stackalloc uint[SymbolReader.StateCount];
-        Span<byte> tokens = stackalloc byte[SymbolReader.TokenBytes];
-        sbyte[] block = ArrayPool<sbyte>.Shared.Rent(SymbolReader.BlockLength);
-        var reader = new SymbolReader(segment.Coding, payload, values.Length, segment.MinSymbol, segment.MaxSymbol, states, tokens);
-        try
-        {
-            for (int offset = 0; offset < values.Length; offset += SymbolReader.BlockLength)
-            {
-                Span<sbyte> symbols = block.AsSpan(0, Math.Min(SymbolReader.BlockLength, values.Length - offset));
-                reader.Read(symbols);
-                Dequantizer.Run<sbyte, T>(symbols, start + offset, entry.Shape, entry.Grid!, entry.ElementType, values.Slice(offset, symbols.Length));
-            }
-
-            reader.Finish();
-        }
-        finally
-        {
-            reader.Dispose();
-            ArrayPool<sbyte>.Shared.Return(block);
         }
     }
 
@@ -151,6 +126,8 @@ internal readonly struct ByteDecoder : ISegmentDecoder<byte>
             Doubles(entry, segment, payload, start, destination);
         else if (segment.Coding == Coding.Constant)
             Constant(entry, segment, payload, start, destination);
+        else if (entry.ElementType != ElementType.Float32 && SymbolReader.Reads(segment.Coding, segment.MinSymbol, segment.MaxSymbol))
+            SymbolBlocks.Decode(segment, payload, destination.Length / sizeof(ushort), new HalfSink(entry, start, destination));
         else
             Singles(entry, segment, payload, start, destination);
     }

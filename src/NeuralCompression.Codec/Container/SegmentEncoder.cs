@@ -54,7 +54,7 @@ internal sealed class SegmentEncoder(PayloadSpool spool, CompressionLevel level,
     private Coded Elements(ReadOnlySpan<byte> elements, ElementType type)
     {
         EncodedTensor encoded = PlaneCoder.Encode(elements, type, level);
-        return new(encoded, 0, 0, Crc32C.Of(encoded.Payload));
+        return new(encoded, 0, 0, Crc32C.Of(encoded.Payload.Span));
     }
 
     private Coded Symbols<T>(PendingTensor tensor, ReadOnlySpan<T> symbols)
@@ -62,7 +62,7 @@ internal sealed class SegmentEncoder(PayloadSpool spool, CompressionLevel level,
     {
         (int min, int max) = typeof(T) == typeof(sbyte) ? SymbolRange.Of(MemoryMarshal.Cast<T, sbyte>(symbols)) : SymbolRange.Of(MemoryMarshal.Cast<T, short>(symbols));
         EncodedTensor encoded = SymbolCoder.Encode(symbols, Segmentation.ShapeOf(tensor.Shape, tensor.Length, tensor.SegmentLength, symbols.Length), min, max, level);
-        return new(encoded, min, max, Crc32C.Of(encoded.Payload));
+        return new(encoded, min, max, Crc32C.Of(encoded.Payload.Span));
     }
 
     // Copied, because the caller's memory may change when this returns.
@@ -94,7 +94,7 @@ internal sealed class SegmentEncoder(PayloadSpool spool, CompressionLevel level,
 
     private void Keep(PendingTensor tensor, long start, long length, Coded coded)
     {
-        byte[] payload = coded.Encoded.Payload;
+        ReadOnlyMemory<byte> payload = coded.Encoded.Payload;
         tensor.Add(
             new SegmentEntry
             {
@@ -105,7 +105,7 @@ internal sealed class SegmentEncoder(PayloadSpool spool, CompressionLevel level,
                 MaxSymbol = coded.MaxSymbol,
                 PayloadLength = payload.Length,
                 PayloadChecksum = coded.Checksum,
-                PayloadOffset = spool.Write(payload),
+                PayloadOffset = spool.Write(payload, coded.Encoded.Rented),
             },
             payload);
     }

@@ -15,6 +15,8 @@ internal static class SetManifest
 
     private static readonly SearchValues<char> HexDigits = SearchValues.Create("0123456789abcdef");
 
+    private static ReadOnlySpan<byte> ByteOrderMark => [0xEF, 0xBB, 0xBF];
+
     internal static void Write(Stream stream, IReadOnlyList<ShardEntry> shards)
     {
         using var json = new Utf8JsonWriter(stream, new JsonWriterOptions { Indented = true, NewLine = "\n" });
@@ -35,14 +37,14 @@ internal static class SetManifest
         json.WriteEndObject();
     }
 
-    internal static List<ShardEntry> Read(string path, DecodeLimits limits)
+    /// <summary>Reads what a manifest says, trusting nothing about it.</summary>
+    internal static List<ShardEntry> Read(ReadOnlyMemory<byte> manifest, DecodeLimits limits)
     {
-        using var file = new FileStream(path, FileMode.Open, FileAccess.Read, FileShare.Read | FileShare.Delete);
-        if (file.Length > limits.MaxIndexBytes)
-            throw Invalid.Limit(nameof(DecodeLimits.MaxIndexBytes), FormattableString.Invariant($"The manifest has {file.Length} bytes; the limit is {limits.MaxIndexBytes}."), 0);
+        if (manifest.Span.StartsWith(ByteOrderMark))
+            manifest = manifest[ByteOrderMark.Length..];
         try
         {
-            using JsonDocument document = JsonDocument.Parse(file, new JsonDocumentOptions { MaxDepth = 4, AllowDuplicateProperties = false });
+            using JsonDocument document = JsonDocument.Parse(manifest, new JsonDocumentOptions { MaxDepth = 4, AllowDuplicateProperties = false });
             return Shards(document.RootElement, limits);
         }
         catch (Exception exception) when (exception is JsonException or KeyNotFoundException or InvalidOperationException or FormatException)
@@ -53,12 +55,16 @@ internal static class SetManifest
         }
     }
 
+    /// <summary>What is thrown for a manifest that is longer than an index may be.</summary>
+    internal static InvalidDataException TooLong(long length, DecodeLimits limits) =>
+        Invalid.Limit(nameof(DecodeLimits.MaxIndexBytes), FormattableString.Invariant($"The manifest has {length} bytes or more; the limit is {limits.MaxIndexBytes}."), 0);
+
     /// <summary>The shards of an older set, or none where there is none that can be read.</summary>
     internal static IReadOnlyList<ShardEntry> TryRead(string path)
     {
         try
         {
-            return File.Exists(path) ? Read(path, DecodeLimits.Default) : [];
+            return File.Exists(path) && new FileInfo(path).Length <= DecodeLimits.Default.MaxIndexBytes ? Read(File.ReadAllBytes(path), DecodeLimits.Default) : [];
         }
         catch (Exception exception) when (exception is InvalidDataException or NotSupportedException or IOException or UnauthorizedAccessException)
         {

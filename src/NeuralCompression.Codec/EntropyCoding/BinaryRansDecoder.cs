@@ -10,6 +10,9 @@ internal ref struct BinaryRansDecoder(ReadOnlySpan<byte> source)
     private int position;
     private ulong state;
 
+    /// <summary>Bytes read so far.</summary>
+    internal readonly int Position => position;
+
     internal void BeginBlock() => BeginBlock(BinaryRansConstants.StateBytes);
 
     /// <summary>Begins where there is no other block: words have two bytes, so that the length tells how long the state is.</summary>

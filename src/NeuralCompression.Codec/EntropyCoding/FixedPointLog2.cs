@@ -11,6 +11,13 @@ internal static class FixedPointLog2
     /// <summary>log2(value) x 2^16, rounded down, for value in [1, 2^14].</summary>
     internal static uint Of(int value) => Table[value];
 
+    /// <summary>log2(value) x 2^16 of a larger number, from its highest bits: too small by less than 2^-12.</summary>
+    internal static uint OfLarge(long value)
+    {
+        int shift = (int)Math.Max(long.Log2(value) - RansConstants.MaxPrecisionBits + 1, 0);
+        return Table[value >> shift] + ((uint)shift << FractionBits);
+    }
+
     private static uint[] Build()
     {
         var table = new uint[(1 << RansConstants.MaxPrecisionBits) + 1];

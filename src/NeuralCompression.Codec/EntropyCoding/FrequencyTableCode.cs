@@ -57,7 +57,12 @@ internal static class FrequencyTableCode
     }
 
     /// <summary>Reads a table and checks that it is in canonical form.</summary>
-    internal static FrequencyTable Read(ref BitReader reader, int alphabetSize, int precisionBits, int mantissaBits)
+    /// <param name="reader">The bits.</param>
+    /// <param name="alphabetSize">Symbols of the alphabet.</param>
+    /// <param name="precisionBits">log2 of the sum of the frequencies.</param>
+    /// <param name="mantissaBits">Bits kept after the leading one of a frequency.</param>
+    /// <param name="endsAreAbsent">True for one of several tables of a text: its first and last symbol may have no frequency.</param>
+    internal static FrequencyTable Read(ref BitReader reader, int alphabetSize, int precisionBits, int mantissaBits, bool endsAreAbsent = false)
     {
         int size = 1 << precisionBits;
         var frequencies = new ushort[alphabetSize];
@@ -121,7 +126,7 @@ internal static class FrequencyTableCode
         if (sum == 0)
             Invalid.Throw(ContainerError.FrequencyTable, "A frequency table has a single symbol.");
         frequencies[rest] = (ushort)(size - sum);
-        if (frequencies[0] == 0 || frequencies[^1] == 0)
+        if (!endsAreAbsent && (frequencies[0] == 0 || frequencies[^1] == 0))
             Invalid.Throw(ContainerError.FrequencyTable, "The first or the last symbol of an alphabet is absent.");
         return new FrequencyTable(frequencies, precisionBits);
     }

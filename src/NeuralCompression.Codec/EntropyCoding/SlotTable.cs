@@ -1,3 +1,5 @@
+using System.Runtime.Intrinsics;
+
 namespace NeuralCompression.Codec.EntropyCoding;
 
 /// <summary>A frequency table laid out for decoding: one entry for each of the 2^precision slots.</summary>
@@ -8,6 +10,9 @@ internal sealed class SlotTable
 
     /// <summary>Bytes after the last symbol, so that a 32-bit load of any symbol stays inside.</summary>
     internal const int SymbolPadding = 3;
+
+    // First bit of the bias in a packed entry.
+    private const int BiasOffset = 8;
 
     private readonly uint[] slots;
     private readonly uint[] packed;
@@ -32,10 +37,7 @@ internal sealed class SlotTable
             symbols.AsSpan(slot, (int)frequency).Fill(output);
             if (packed.Length > 0)
             {
-                // At least two symbols are present, so no frequency is 2^12 and 12 bits hold it.
-                Span<uint> narrow = packed.AsSpan(slot, (int)frequency);
-                for (int bias = 0; bias < narrow.Length; bias++)
-                    narrow[bias] = (frequency << 20) | ((uint)bias << 8) | output;
+                FillPacked(packed.AsSpan(slot, (int)frequency), output);
             }
 
             slot += (int)frequency;
@@ -52,6 +54,29 @@ internal sealed class SlotTable
 
     /// <summary>Symbol in the low 8 bits, slot minus cumulative frequency in the next 12, frequency in the high 12; empty above 12 bits of precision.</summary>
     internal ReadOnlySpan<uint> Packed => packed;
+
+    /// <summary>The packed entries of one symbol; as many as its frequency, which is below 2^12, since at least two symbols are present.</summary>
+    internal static void FillPacked(Span<uint> entries, byte output)
+    {
+        uint entry = ((uint)entries.Length << 20) | output;
+        if (Vector256.IsHardwareAccelerated)
+        {
+            Vector256<uint> eight = Vector256.Create(entry) + (Vector256<uint>.Indices << BiasOffset);
+            for (; entries.Length >= Vector256<uint>.Count; entries = entries[Vector256<uint>.Count..])
+            {
+                eight.CopyTo(entries);
+                eight += Vector256.Create((uint)Vector256<uint>.Count << BiasOffset);
+            }
+
+            entry = eight[0];
+        }
+
+        foreach (ref uint slot in entries)
+        {
+            slot = entry;
+            entry += 1 << BiasOffset;
+        }
+    }
 
     /// <summary>Symbol s decodes to s + <paramref name="firstSymbol"/>, modulo 256.</summary>
     internal static void FillOutputs(Span<byte> outputs, byte firstSymbol)

@@ -1,3 +1,5 @@
+using System.Runtime.Intrinsics;
+
 namespace NeuralCompression.Codec.WeightCoding;
 
 /// <summary>bfloat16 as bits, since .NET has no such type.</summary>
@@ -12,5 +14,27 @@ internal static class BFloat16Bits
         if (float.IsNaN(value))
             return (ushort)((bits >> 16) | 0x40);
         return (ushort)((bits + 0x7FFF + ((bits >> 16) & 1)) >> 16);
+    }
+
+    /// <summary>The same for many, sixteen at a time; gives how many that were: it stops before a NaN.</summary>
+    internal static int FromSingles(ReadOnlySpan<float> values, Span<ushort> bits)
+    {
+        int i = 0;
+        for (; i + 16 <= values.Length; i += 16)
+        {
+            Vector256<float> low = Vector256.Create(values.Slice(i, 8));
+            Vector256<float> high = Vector256.Create(values.Slice(i + 8, 8));
+            if (!Vector256.EqualsAll(low, low) || !Vector256.EqualsAll(high, high))
+                break;
+            Vector256.Narrow(Round(low.AsUInt32()), Round(high.AsUInt32())).CopyTo(bits[i..]);
+        }
+
+        return i;
+    }
+
+    private static Vector256<uint> Round(Vector256<uint> bits)
+    {
+        Vector256<uint> upper = Vector256.ShiftRightLogical(bits, 16);
+        return Vector256.ShiftRightLogical(bits + Vector256.Create(0x7FFFu) + (upper & Vector256<uint>.One), 16);
     }
 }

@@ -20,4 +20,7 @@ internal enum Coding : byte
 
     /// <summary>Symbols in groups of 2, 4 or 8, each a token of a static table.</summary>
     GroupedRans = 5,
+
+    /// <summary>Symbols by rANS with static tables chosen by row, column and neighbours.</summary>
+    ClassifiedRans = 6,
 }

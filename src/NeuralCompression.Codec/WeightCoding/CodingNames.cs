@@ -6,7 +6,7 @@ internal static class CodingNames
     internal static bool IsAllowed(this Coding coding, bool hasGrid) => coding switch
     {
         Coding.Raw or Coding.Constant => true,
-        Coding.StaticRans or Coding.ContextMixing or Coding.GroupedRans => hasGrid,
+        Coding.StaticRans or Coding.ContextMixing or Coding.GroupedRans or Coding.ClassifiedRans => hasGrid,
         Coding.BytePlanes => !hasGrid,
         _ => false,
     };
@@ -18,6 +18,7 @@ internal static class CodingNames
         Coding.StaticRans => "static-rans",
         Coding.ContextMixing => "context-mixing",
         Coding.GroupedRans => "grouped-rans",
+        Coding.ClassifiedRans => "classified-rans",
         _ => "byte-planes",
     };
 }

@@ -15,6 +15,9 @@ internal static class Dequantizer
     /// <summary>Below this many symbols of one step a table of values costs more than it saves.</summary>
     private const int MinTableRun = 1024;
 
+    /// <summary>Values of a short run on the stack.</summary>
+    private const int ShortBlock = 256;
+
     /// <summary>Turns the symbols of a tensor from position <paramref name="start"/> on into values.</summary>
     internal static void Run<TSymbol, TValue>(ReadOnlySpan<TSymbol> symbols, long start, ReadOnlySpan<long> shape, QuantizationGrid grid, ElementType type, Span<TValue> values)
         where TSymbol : struct, IBinaryInteger<TSymbol>
@@ -40,25 +43,39 @@ internal static class Dequantizer
             int run = StepRun(start, symbols.Length, shape, grid, out int channel);
             if (run < MinTableRun)
             {
-                for (int i = 0; i < run; i++)
-                    BinaryPrimitives.WriteUInt16LittleEndian(bytes[(i * 2)..], HalfBits(Value<float>(grid, channel, symbols[i], type), type));
+                ShortRun(symbols[..run], grid, channel, type, bytes);
             }
             else
             {
                 if (filled != channel)
                 {
                     for (int symbol = sbyte.MinValue; symbol <= sbyte.MaxValue; symbol++)
-                        table[(byte)symbol] = HalfBits(Value<float>(grid, channel, symbol, type), type);
+                        BinaryPrimitives.WriteUInt16LittleEndian(MemoryMarshal.AsBytes(table.Slice((byte)symbol, 1)), HalfBits(Value<float>(grid, channel, symbol, type), type));
                     filled = channel;
                 }
 
-                for (int i = 0; i < run; i++)
-                    BinaryPrimitives.WriteUInt16LittleEndian(bytes[(i * 2)..], table[(byte)symbols[i]]);
+                // The table holds what the bytes are to be, whatever the order of this machine's.
+                Span<ushort> halves = MemoryMarshal.Cast<byte, ushort>(bytes)[..run];
+                for (int i = 0; i < halves.Length; i++)
+                    halves[i] = table[(byte)symbols[i]];
             }
 
             symbols = symbols[run..];
             bytes = bytes[(run * 2)..];
             start += run;
+        }
+    }
+
+    // Rounded to float32 by the multiplication, then to 16 bits, as the definition says.
+    private static void ShortRun(ReadOnlySpan<sbyte> symbols, QuantizationGrid grid, int channel, ElementType type, Span<byte> bytes)
+    {
+        Span<float> room = stackalloc float[ShortBlock];
+        for (; !symbols.IsEmpty; symbols = symbols[Math.Min(ShortBlock, symbols.Length)..])
+        {
+            Span<float> values = room[..Math.Min(ShortBlock, symbols.Length)];
+            Scale(symbols[..values.Length], grid, channel, ElementType.Float32, values);
+            ElementBytes.Write(values, type, bytes[..(values.Length * sizeof(ushort))]);
+            bytes = bytes[(values.Length * sizeof(ushort))..];
         }
     }
 

@@ -1,5 +1,6 @@
 using System.Buffers.Binary;
 using System.Numerics;
+using System.Numerics.Tensors;
 using System.Runtime.InteropServices;
 
 namespace NeuralCompression.Codec.WeightCoding;
@@ -40,8 +41,15 @@ internal static class ElementBytes
     /// <summary>Writes numbers that are already values of the element type: float32, float16 or bfloat16.</summary>
     internal static void Write(ReadOnlySpan<float> values, ElementType type, Span<byte> bytes)
     {
+        if (BitConverter.IsLittleEndian && type == ElementType.Float16)
+        {
+            TensorPrimitives.ConvertToHalf(values, MemoryMarshal.Cast<byte, Half>(bytes));
+            return;
+        }
+
         int size = type.Size();
-        for (int i = 0; i < values.Length; i++)
+        int start = BitConverter.IsLittleEndian && type == ElementType.BFloat16 ? BFloat16Bits.FromSingles(values, MemoryMarshal.Cast<byte, ushort>(bytes)) : 0;
+        for (int i = start; i < values.Length; i++)
         {
             Span<byte> element = bytes.Slice(i * size, size);
             switch (type)

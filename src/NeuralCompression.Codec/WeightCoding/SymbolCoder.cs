@@ -6,6 +6,7 @@ using System.Numerics.Tensors;
 using System.Runtime.InteropServices;
 using NeuralCompression.Codec.EntropyCoding;
 using NeuralCompression.Codec.EntropyCoding.Kernels;
+using NeuralCompression.Codec.WeightCoding.Classified;
 using NeuralCompression.Codec.WeightCoding.ContextMixing;
 using NeuralCompression.Codec.WeightCoding.Grouping;
 
@@ -14,6 +15,13 @@ namespace NeuralCompression.Codec.WeightCoding;
 /// <summary>Codes the symbols of a quantised tensor. Source: docs/format.md, section 5.</summary>
 internal static class SymbolCoder
 {
+    /// <summary>One part in this many.</summary>
+    private const int GroupedTolerance = 256;
+    private const int MixingTolerance = 256;
+
+    /// <summary>Bytes below which decoding takes no time to speak of.</summary>
+    private const int MixingAtAnyGain = 1 << 14;
+
     /// <summary>Bytes of the raw form.</summary>
     internal static long RawLength(long length, int min, int max) => SymbolRange.IsNarrow(min, max) ? length : length * sizeof(short);
 
@@ -22,23 +30,41 @@ internal static class SymbolCoder
         where T : struct, IBinaryInteger<T>
     {
         if (min == max)
-            return new(Coding.Constant, []);
+            return new(Coding.Constant, Array.Empty<byte>());
         if (level != CompressionLevel.NoCompression)
         {
-            EncodedTensor? coded = EncodeRans(symbols, min, max, level);
-            byte[]? mixed = level == CompressionLevel.SmallestSize ? ContextMixingCoder.Encode(symbols, shape, min, max) : null;
-            long raw = RawLength(symbols.Length, min, max);
-            if (mixed is not null && mixed.Length < Math.Min(coded is EncodedTensor other ? MixingLimit(other.Payload.Length) : long.MaxValue, raw))
-                return new(Coding.ContextMixing, mixed);
-            if (coded is EncodedTensor tensor && tensor.Payload.Length < raw)
-                return tensor;
+            var best = new EncodedTensor(Coding.Raw, default);
+            long length = RawLength(symbols.Length, min, max);
+            if (EncodeRans(symbols, min, max, level) is EncodedTensor coded)
+                Keep(coded);
+
+            if (level != CompressionLevel.Fastest && SymbolRange.IsNarrow(min, max) && EncodeClassified(symbols, shape, min, max, length) is byte[] classified)
+            {
+                // Groups decode several times as fast: at Optimal they may cost a little more.
+                long margin = level == CompressionLevel.Optimal && best.Coding == Coding.GroupedRans ? length / GroupedTolerance : 0;
+                if (classified.Length < length - margin)
+                    Keep(new(Coding.ClassifiedRans, classified));
+            }
+
+            if (level == CompressionLevel.SmallestSize && ContextMixingCoder.Encode(symbols, shape, min, max) is byte[] mixed && mixed.Length < MixingLimit(length))
+                Keep(new(Coding.ContextMixing, mixed));
+            if (best.Coding != Coding.Raw)
+                return best;
+
+            void Keep(EncodedTensor other)
+            {
+                bool shorter = other.Payload.Length < length;
+                (shorter ? best : other).Release();
+                if (shorter)
+                    (best, length) = (other, other.Payload.Length);
+            }
         }
 
         return new(Coding.Raw, EncodeRaw(symbols, min, max));
     }
 
-    // Mixing takes a hundred times longer to decode, so for large tensors it has to save at least 1/256 of the static coder's bytes: where it saves less, the weights are independent of each other.
-    private static long MixingLimit(long staticLength) => staticLength - (staticLength < 1 << 14 ? 0 : staticLength >> 8);
+    // Mixing takes a hundred times longer to decode, so of large tensors it has to save a part: where it saves less, weights are independent of each other.
+    private static long MixingLimit(long otherwise) => otherwise < MixingAtAnyGain ? otherwise : otherwise - (otherwise / MixingTolerance);
 
     /// <summary>Counts of the tokens the coder would see; <paramref name="bypassBits"/> is what goes around it.</summary>
     internal static long[] CountTokens<T>(ReadOnlySpan<T> symbols, int min, int max, out long bypassBits)
@@ -64,7 +90,7 @@ internal static class SymbolCoder
     }
 
     /// <summary>The finest table a level may use: 12 bits keep a decoding table of one 32-bit entry per slot in 16 KiB.</summary>
-    internal static int MaxPrecision(CompressionLevel level) => level == CompressionLevel.Fastest ? 12 : RansConstants.MaxPrecisionBits;
+    internal static int MaxPrecision(CompressionLevel level) => level == CompressionLevel.SmallestSize ? RansConstants.MaxPrecisionBits : SlotTable.MaxPackedPrecisionBits;
 
     /// <summary>Decodes a payload whose length the index reader has checked against the coding.</summary>
     internal static void Decode<T>(Coding coding, ReadOnlySpan<byte> payload, ReadOnlySpan<long> shape, int min, int max, Span<T> symbols)
@@ -83,6 +109,9 @@ internal static class SymbolCoder
                 break;
             case Coding.GroupedRans:
                 DecodeGrouped(payload, min, max, symbols);
+                break;
+            case Coding.ClassifiedRans:
+                DecodeClassified(payload, shape, min, max, symbols);
                 break;
             default:
                 DecodeRans(payload, min, max, symbols);
@@ -121,50 +150,62 @@ internal static class SymbolCoder
         }
     }
 
-    private static EncodedTensor? EncodeRans<T>(ReadOnlySpan<T> symbols, int min, int max, CompressionLevel level)
-        where T : struct, IBinaryInteger<T>
-    {
-        byte[] tokens = ArrayPool<byte>.Shared.Rent(symbols.Length);
-        try
-        {
-            Span<byte> used = tokens.AsSpan(0, symbols.Length);
-            return max - min < RansConstants.MaxAlphabet ? EncodeNarrow(symbols, min, max, level, used) : EncodeWide(symbols, min, max, level, used);
-        }
-        finally
-        {
-            ArrayPool<byte>.Shared.Return(tokens);
-        }
-    }
-
-    private static EncodedTensor? EncodeNarrow<T>(ReadOnlySpan<T> symbols, int min, int max, CompressionLevel level, Span<byte> tokens)
+    private static byte[]? EncodeClassified<T>(ReadOnlySpan<T> symbols, ReadOnlySpan<long> shape, int min, int max, long limit)
         where T : struct, IBinaryInteger<T>
     {
         if (typeof(T) == typeof(sbyte))
+            return ClassifiedEncoder.TryEncode(MemoryMarshal.Cast<T, sbyte>(symbols), shape, min, max, limit);
+        sbyte[] narrow = ArrayPool<sbyte>.Shared.Rent(symbols.Length);
+        try
         {
-            // Differences modulo 256 are the same for signed and unsigned bytes.
-            TensorPrimitives.Subtract(MemoryMarshal.AsBytes(symbols), (byte)min, tokens);
+            TensorPrimitives.ConvertTruncating<T, sbyte>(symbols, narrow);
+            return ClassifiedEncoder.TryEncode(narrow.AsSpan(0, symbols.Length), shape, min, max, limit);
         }
-        else
+        finally
         {
-            for (int i = 0; i < tokens.Length; i++)
-                tokens[i] = (byte)(int.CreateTruncating(symbols[i]) - min);
+            ArrayPool<sbyte>.Shared.Return(narrow);
         }
+    }
 
+    private static EncodedTensor? EncodeRans<T>(ReadOnlySpan<T> symbols, int min, int max, CompressionLevel level)
+        where T : struct, IBinaryInteger<T>
+    {
+        if (typeof(T) == typeof(sbyte))
+            return EncodeNarrow(MemoryMarshal.AsBytes(symbols), min, max, level);
+        byte[] bytes = ArrayPool<byte>.Shared.Rent(symbols.Length);
+        try
+        {
+            Span<byte> used = bytes.AsSpan(0, symbols.Length);
+            if (max - min >= RansConstants.MaxAlphabet)
+                return EncodeWide(symbols, min, max, level, used);
+            TensorPrimitives.ConvertTruncating(symbols, used);
+            return EncodeNarrow(used, min, max, level);
+        }
+        finally
+        {
+            ArrayPool<byte>.Shared.Return(bytes);
+        }
+    }
+
+    // The low 8 bits of the symbols: what is subtracted from them is meant modulo 256.
+    private static EncodedTensor? EncodeNarrow(ReadOnlySpan<byte> text, int min, int max, CompressionLevel level)
+    {
         int alphabet = max - min + 1;
         RansPlan? plan;
-        if (level == CompressionLevel.Fastest && SymbolRange.IsNarrow(min, max))
+        if (level != CompressionLevel.SmallestSize && SymbolRange.IsNarrow(min, max))
         {
-            if (GroupEncoder.TryEncode(tokens, alphabet, out plan) is byte[] grouped)
-                return new(Coding.GroupedRans, grouped);
+            if (GroupEncoder.TryEncode(text, (byte)min, alphabet, out plan) is BackwardBuffer grouped)
+                return EncodedTensor.Take(Coding.GroupedRans, grouped);
         }
         else
         {
-            plan = RansPlan.Create(ByteHistogram.Count(tokens, alphabet), MaxPrecision(level), wideFrom: level == CompressionLevel.Fastest ? RansPlan.FastWideFrom : RansPlan.DefaultWideFrom);
+            plan = RansPlan.Create(
+                ByteHistogram.Count(text, alphabet, (byte)min), MaxPrecision(level), wideFrom: level == CompressionLevel.SmallestSize ? RansPlan.DefaultWideFrom : RansPlan.FastWideFrom);
         }
 
-        if (plan is null)
-            return null;
-        return plan.EstimatedBytes > RawLength(symbols.Length, min, max) + 64 ? null : new(Coding.StaticRans, RansEncoder.Encode(tokens, plan));
+        return plan is null || plan.EstimatedBytes > RawLength(text.Length, min, max) + 64
+            ? null
+            : EncodedTensor.Take(Coding.StaticRans, RansEncoder.Encode(new ByteTokens(text, (byte)min), text.Length, plan));
     }
 
     private static EncodedTensor? EncodeWide<T>(ReadOnlySpan<T> symbols, int min, int max, CompressionLevel level, Span<byte> tokens)
@@ -184,7 +225,8 @@ internal static class SymbolCoder
             bypass.Write(bits, count);
         }
 
-        return new(Coding.StaticRans, [(byte)first, (byte)(alphabet - first - 1), .. RansEncoder.Encode(tokens, plan), .. bypass.ToArray()]);
+        byte[] payload = [(byte)first, (byte)(alphabet - first - 1), .. RansEncoder.Encode(tokens, plan), .. bypass.ToArray()];
+        return new(Coding.StaticRans, payload);
     }
 
     private static void DecodeRans<T>(ReadOnlySpan<byte> payload, int min, int max, Span<T> symbols)
@@ -238,8 +280,7 @@ internal static class SymbolCoder
     private static void DecodeGrouped<T>(ReadOnlySpan<byte> payload, int min, int max, Span<T> symbols)
         where T : struct, IBinaryInteger<T>
     {
-        if (!SymbolReader.Reads(Coding.GroupedRans, min, max) || max - min >= RansConstants.MaxAlphabet)
-            Invalid.Throw(ContainerError.SymbolRange, "The grouped coding is for symbols of 8 bits.");
+        RequireNarrow(min, max);
         if (typeof(T) == typeof(sbyte))
         {
             DecodeNarrow(Coding.GroupedRans, payload, min, max, MemoryMarshal.Cast<T, sbyte>(symbols));
@@ -256,6 +297,34 @@ internal static class SymbolCoder
         {
             ArrayPool<sbyte>.Shared.Return(narrow);
         }
+    }
+
+    private static void DecodeClassified<T>(ReadOnlySpan<byte> payload, ReadOnlySpan<long> shape, int min, int max, Span<T> symbols)
+        where T : struct, IBinaryInteger<T>
+    {
+        RequireNarrow(min, max);
+        if (typeof(T) == typeof(sbyte))
+        {
+            ClassifiedReader.Decode(payload, shape, min, max, MemoryMarshal.Cast<T, sbyte>(symbols));
+            return;
+        }
+
+        sbyte[] narrow = ArrayPool<sbyte>.Shared.Rent(symbols.Length);
+        try
+        {
+            ClassifiedReader.Decode(payload, shape, min, max, narrow.AsSpan(0, symbols.Length));
+            TensorPrimitives.ConvertTruncating<sbyte, T>(narrow.AsSpan(0, symbols.Length), symbols);
+        }
+        finally
+        {
+            ArrayPool<sbyte>.Shared.Return(narrow);
+        }
+    }
+
+    private static void RequireNarrow(int min, int max)
+    {
+        if (!SymbolRange.IsNarrow(min, max))
+            Invalid.Throw(ContainerError.SymbolRange, "This coding is for symbols of 8 bits.");
     }
 
     private static void DecodeNarrow(Coding coding, ReadOnlySpan<byte> payload, int min, int max, Span<sbyte> symbols)

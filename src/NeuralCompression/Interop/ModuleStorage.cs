@@ -1,6 +1,7 @@
 using System.Globalization;
 using System.Text;
 using NeuralCompression.Codec;
+using NeuralCompression.Codec.Container;
 using static TorchSharp.torch;
 
 namespace NeuralCompression.Interop;
@@ -8,10 +9,8 @@ namespace NeuralCompression.Interop;
 /// <summary>A module's state dict to and from a container. Tied tensors are stored once, as aliases.</summary>
 internal static class ModuleStorage
 {
-    // Name, shape, grid and checksum of a tensor in the index, about; only for estimates.
-    private const int DescriptorBytes = 24;
-
-    public static void Write(CompressedModelWriter writer, nn.Module module, IReadOnlyDictionary<nint, QuantizedTensor> quantized)
+    /// <summary>Hands a module's state to a writer, or to a meter that only counts.</summary>
+    public static void Write(ITensorSink writer, nn.Module module, IReadOnlyDictionary<nint, QuantizedTensor> quantized)
     {
         foreach (var (name, tensor, aliasOf) in Entries(module))
         {
@@ -30,7 +29,7 @@ internal static class ModuleStorage
         }
     }
 
-    public static void AddLossless(CompressedModelWriter writer, string name, Tensor tensor)
+    public static void AddLossless(ITensorSink writer, string name, Tensor tensor)
     {
         if (!TorchTypes.TryFrom(tensor.dtype, out var type))
         {
@@ -41,28 +40,6 @@ internal static class ModuleStorage
         using var dense = tensor.detach().cpu().contiguous();
         writer.Add(name, type, tensor.shape, dense.bytes);
     }
-
-    public static long EstimateBytes(nn.Module module, IReadOnlyDictionary<nint, QuantizedTensor> quantized)
-    {
-        long bytes = 0;
-        foreach (var (_, tensor, aliasOf) in Entries(module))
-        {
-            bytes += DescriptorBytes;
-            if (aliasOf is null)
-            {
-                bytes += quantized.TryGetValue(TensorMemory.Identity(tensor), out var symbols)
-                    ? EstimateBytes(symbols)
-                    : tensor.numel() * tensor.element_size();
-            }
-        }
-
-        return bytes;
-    }
-
-    private static long EstimateBytes(QuantizedTensor tensor) =>
-        tensor.TryGetSymbols(out ReadOnlyMemory<sbyte> narrow) ? CodingCost.EstimateBytes(narrow.Span)
-        : tensor.TryGetSymbols(out ReadOnlyMemory<short> wide) ? CodingCost.EstimateBytes(wide.Span)
-        : 0;
 
     /// <summary>Copies a file's tensors into a module of exactly the same names and shapes; on any error the module is unchanged.</summary>
     public static void Load(CompressedModelReader reader, nn.Module module)

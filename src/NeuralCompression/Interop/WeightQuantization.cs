@@ -6,18 +6,32 @@ namespace NeuralCompression.Interop;
 /// <summary>Tensors to symbols and back: fetches the memory, the codec does the arithmetic.</summary>
 internal static class WeightQuantization
 {
+    // QuantizationOptions.AutomaticBits.
+    private const int FewestBits = 4;
+    private const int MostBits = 16;
+    private const double AutomaticError = 0.02;
+
     /// <summary>Step of a tensor's grid in weight units: g · 2a, in the precision in which the decoder multiplies.</summary>
     public static double Step(double gain, QuantizationOptions options, ScalarType dtype) =>
         dtype == ScalarType.Float64 ? gain * options.StepSize : (float)(gain * options.StepSize);
 
-    public static QuantizedTensor Quantize(Tensor weights, double gain, QuantizationOptions options)
+    public static QuantizedTensor Quantize(Tensor weights, double gain, QuantizationOptions options, RoundingRate rate = default)
     {
         double step = Step(gain, options, weights.dtype);
-        return Quantize(weights, step, step, options.MinSymbol, options.MaxSymbol, TypeOf(weights));
+        return Quantize(weights, step, step, options.MinSymbol, options.MaxSymbol, TypeOf(weights), rate);
     }
 
     /// <summary>Rounds values to multiples of one step and stores the symbols on a grid of another: m in units of 2a, its weights in units of g · 2a.</summary>
-    public static QuantizedTensor Quantize(Tensor values, double step, double gridStep, int minSymbol, int maxSymbol, ElementType elementType)
+    /// <param name="values">The values.</param>
+    /// <param name="step">Distance of two levels of the values.</param>
+    /// <param name="gridStep">Distance of two levels of the stored grid.</param>
+    /// <param name="minSymbol">The smallest symbol.</param>
+    /// <param name="maxSymbol">The largest symbol.</param>
+    /// <param name="elementType">What the file decodes to.</param>
+    /// <param name="rate">What bits are worth; the default rounds to the nearest level.</param>
+    /// <param name="sensitivities">What an error of each value costs; null for 1.</param>
+    public static QuantizedTensor Quantize(
+        Tensor values, double step, double gridStep, int minSymbol, int maxSymbol, ElementType elementType, RoundingRate rate = default, Tensor? sensitivities = null)
     {
         if (!float.IsNormal((float)gridStep))
         {
@@ -27,18 +41,20 @@ internal static class WeightQuantization
         using var scope = NewDisposeScope();
         using var _ = no_grad();
         bool wide = values.dtype == ScalarType.Float64;
-        var dense = values.detach().to(wide ? ScalarType.Float64 : ScalarType.Float32).cpu().contiguous();
+        var type = wide ? ScalarType.Float64 : ScalarType.Float32;
+        var dense = values.detach().to(type).cpu().contiguous();
+        var costs = sensitivities?.detach().to(type).cpu().contiguous();
         var grid = QuantizationGrid.Uniform(gridStep);
         if (minSymbol >= sbyte.MinValue && maxSymbol <= sbyte.MaxValue)
         {
             var symbols = new sbyte[dense.numel()];
             if (wide)
             {
-                UniformQuantizer.Quantize(TensorMemory.Span<double>(dense), step, minSymbol, maxSymbol, symbols);
+                RateDistortionQuantizer.Quantize(Span<double>(dense), Span<double>(costs), values.shape, step, minSymbol, maxSymbol, rate.Strength, rate.Level, symbols);
             }
             else
             {
-                UniformQuantizer.Quantize(TensorMemory.Span<float>(dense), step, minSymbol, maxSymbol, symbols);
+                RateDistortionQuantizer.Quantize(Span<float>(dense), Span<float>(costs), values.shape, step, minSymbol, maxSymbol, rate.Strength, rate.Level, symbols);
             }
 
             return QuantizedTensor.FromSymbols(symbols, values.shape, grid, elementType);
@@ -48,16 +64,19 @@ internal static class WeightQuantization
             var symbols = new short[dense.numel()];
             if (wide)
             {
-                UniformQuantizer.Quantize(TensorMemory.Span<double>(dense), step, minSymbol, maxSymbol, symbols);
+                RateDistortionQuantizer.Quantize(Span<double>(dense), Span<double>(costs), values.shape, step, minSymbol, maxSymbol, rate.Strength, rate.Level, symbols);
             }
             else
             {
-                UniformQuantizer.Quantize(TensorMemory.Span<float>(dense), step, minSymbol, maxSymbol, symbols);
+                RateDistortionQuantizer.Quantize(Span<float>(dense), Span<float>(costs), values.shape, step, minSymbol, maxSymbol, rate.Strength, rate.Level, symbols);
             }
 
             return QuantizedTensor.FromSymbols(symbols, values.shape, grid, elementType);
         }
     }
+
+    private static ReadOnlySpan<T> Span<T>(Tensor? tensor)
+        where T : unmanaged => tensor is null ? default : TensorMemory.Span<T>(tensor);
 
     private static ElementType TypeOf(Tensor tensor) =>
         TorchTypes.TryFrom(tensor.dtype, out var elementType)
@@ -91,7 +110,38 @@ internal static class WeightQuantization
     }
 
     /// <summary>Symmetric grid over a tensor's largest magnitude, for biases and norm weights; null where a grid makes no sense (all zeros, not finite, or empty).</summary>
+    /// <param name="values">The values.</param>
+    /// <param name="bits">Bits per value, or <see cref="QuantizationOptions.AutomaticBits"/>.</param>
     public static QuantizedTensor? QuantizeToBits(Tensor values, int bits)
+    {
+        if (bits != QuantizationOptions.AutomaticBits)
+        {
+            return QuantizeToExactly(bits, values);
+        }
+
+        for (bits = FewestBits; bits < MostBits; bits++)
+        {
+            if (QuantizeToExactly(bits, values) is not { } quantized || RelativeError(values, quantized) <= AutomaticError)
+            {
+                break;
+            }
+        }
+
+        return QuantizeToExactly(bits, values);
+    }
+
+    // Root mean square of the rounding error over that of the values.
+    private static double RelativeError(Tensor values, QuantizedTensor quantized)
+    {
+        using var scope = NewDisposeScope();
+        using var _ = no_grad();
+        var exact = values.detach().to(ScalarType.Float64);
+        var rounded = empty_like(exact);
+        WriteTo(quantized, rounded);
+        return Math.Sqrt((exact.sub(rounded).square().sum() / exact.square().sum()).item<double>());
+    }
+
+    private static QuantizedTensor? QuantizeToExactly(int bits, Tensor values)
     {
         using var scope = NewDisposeScope();
         using var _ = no_grad();

@@ -1,4 +1,5 @@
 using System.Globalization;
+using NeuralCompression.Codec;
 
 namespace NeuralCompression;
 
@@ -16,6 +17,11 @@ public sealed class QuantizationOptions
     /// <summary>The most levels a grid may have; symbols are stored in 16 bits.</summary>
     public const int MaxLevels = 65_535;
 
+    /// <summary>
+    /// For <see cref="OtherBits"/>: as many bits for each tensor as keep the rounding error below 2 % of its values (root mean square), from 4 to 16. Seven for most biases: a fiftieth of what rounding the weights to a few levels costs.
+    /// </summary>
+    public const int AutomaticBits = 0;
+
     // 1/6 has no exact binary form, so "a multiple of the step" is judged to within this fraction of a step.
     private const double MultipleTolerance = 1e-6;
 
@@ -30,9 +36,15 @@ public sealed class QuantizationOptions
 
     /// <summary>
     /// Bits per value for the trained tensors that are not compressed (biases, norm weights): each is rounded to a symmetric uniform grid that
-    /// its largest magnitude spans. Range [2, 16]; null (the default) stores them without loss.
+    /// its largest magnitude spans. Range [2, 16], or <see cref="AutomaticBits"/>; null (the default) stores them without loss.
     /// </summary>
     public int? OtherBits { get; set; }
+
+    /// <summary>
+    /// Error that rounding may add to save one bit (<see cref="RateDistortionQuantizer"/>); error units / bit, range [0, ∞), default 0: to the nearest level. In a session errors of m are weighted with the running mean of the task's
+    /// squared gradients, else with 1. A byte budget is easier to give.
+    /// </summary>
+    public double RateDistortion { get; set; }
 
     /// <summary>Distance between two levels, 2 · <see cref="NoiseLevel"/>; dimensionless.</summary>
     public double StepSize => 2 * NoiseLevel;
@@ -56,7 +68,8 @@ public sealed class QuantizationOptions
         failures.Require(double.IsFinite(LowerLimit) && LowerLimit <= 0, nameof(LowerLimit), "must be finite and at most 0, so that zero is a level.");
         failures.Require(double.IsFinite(UpperLimit) && UpperLimit >= 0, nameof(UpperLimit), "must be finite and at least 0, so that zero is a level.");
         failures.Require(UpperLimit > LowerLimit, nameof(UpperLimit), "must be above LowerLimit.");
-        failures.Require(OtherBits is null or (>= 2 and <= 16), nameof(OtherBits), "must lie in [2, 16], or be null for lossless storage.");
+        failures.Require(OtherBits is null or AutomaticBits or (>= 2 and <= 16), nameof(OtherBits), "must lie in [2, 16], or be AutomaticBits, or null for lossless storage.");
+        failures.Require(double.IsFinite(RateDistortion) && RateDistortion >= 0, nameof(RateDistortion), "must be finite and not negative.");
         if (step && double.IsFinite(LowerLimit) && double.IsFinite(UpperLimit))
         {
             RequireMultiple(failures, LowerLimit, nameof(LowerLimit));

@@ -2,6 +2,7 @@ using System.Globalization;
 using System.IO.Compression;
 using System.Runtime.InteropServices;
 using NeuralCompression.Codec;
+using NeuralCompression.Codec.Container;
 using NeuralCompression.Interop;
 using static TorchSharp.torch;
 
@@ -16,9 +17,12 @@ internal static class SessionState
     private const string Counters = "session/counters";
     private const string Schedule = "session/schedule";
     private const string Identity = "session/identity";
+    private const string Budget = "session/budget";
+    private const string MeterPrefix = "meter/";
 
     public static void Save(
-        string path, CompressionSession session, nn.Module model, CompressionOptions options, IReadOnlyList<SessionWeight> weights, SessionCounters counters)
+        string path, CompressionSession session, nn.Module model, CompressionOptions options, IReadOnlyList<SessionWeight> weights, SessionCounters counters,
+        BudgetController? budget, ModelMeter? meter)
     {
         using var writer = CompressedModelWriter.Create(path, CompressionLevel.Fastest);
         Add(writer, Identity, ElementType.Float64, IdentityOf(options));
@@ -38,11 +42,21 @@ internal static class SessionState
             ModuleStorage.AddLossless(writer, $"model/{name}", tensor);
         }
 
+        if (budget is not null)
+        {
+            Add(writer, Budget, ElementType.Float64, budget.State);
+            foreach (var (name, start, parameters) in meter!.Memory)
+            {
+                Add(writer, string.Create(CultureInfo.InvariantCulture, $"{MeterPrefix}{start}/{name}"), ElementType.UInt8, parameters);
+            }
+        }
+
         writer.Complete();
     }
 
     /// <summary>Reads and checks everything, then applies it; on any error nothing was changed.</summary>
-    public static SessionCounters Load(string path, CompressionSession session, nn.Module model, CompressionOptions options, IReadOnlyList<SessionWeight> weights)
+    public static SessionCounters Load(
+        string path, CompressionSession session, nn.Module model, CompressionOptions options, IReadOnlyList<SessionWeight> weights, BudgetController? budget, ModelMeter? meter)
     {
         using var scope = NewDisposeScope();
         using var _ = no_grad();
@@ -68,11 +82,16 @@ internal static class SessionState
             Check(stored, $"model/{name}", tensor.shape, faults);
         }
 
+        if (budget is not null)
+        {
+            Check(stored, Budget, [budget.State.Length], faults);
+        }
+
         var extra = stored.Keys.Where(n => n.StartsWith("theta/", StringComparison.Ordinal) && !weights.Any(w => n == $"theta/{w.Name}"));
         faults.AddRange(extra.Select(n => $"'{n}' is not a weight of this session"));
         if (faults.Count == 0 && !stored[Identity].data<double>().ToArray().SequenceEqual(IdentityOf(options)))
         {
-            faults.Add("it was saved with another mapping, noise level, limits, noise seed or loss mode");
+            faults.Add("it was saved with another mapping, noise level, limits, noise seed, loss mode, or budget");
         }
 
         if (faults.Count > 0)
@@ -95,6 +114,17 @@ internal static class SessionState
             tensor.copy_(stored[$"model/{name}"]);
         }
 
+        if (budget is not null)
+        {
+            budget.State = stored[Budget].data<double>().ToArray();
+            meter!.Forget();
+            foreach (var (name, parameters) in stored.Where(e => e.Key.StartsWith(MeterPrefix, StringComparison.Ordinal)))
+            {
+                var parts = name[MeterPrefix.Length..].Split('/', 2);
+                meter.Recall(parts[1], long.Parse(parts[0], CultureInfo.InvariantCulture), parameters.bytes);
+            }
+        }
+
         var schedule = stored[Schedule].data<double>().ToArray();
         (session.Lambda, session.NoiseScale, session.QuantizedForward) = (schedule[0], schedule[1], schedule[2]);
         var counters = stored[Counters].data<long>().ToArray();
@@ -106,6 +136,7 @@ internal static class SessionState
     [
         (double)options.Mapping, options.Quantization.NoiseLevel, options.Quantization.LowerLimit, options.Quantization.UpperLimit,
         options.Noise.Seed >> 32, options.Noise.Seed & uint.MaxValue, (double)options.Noise.Target, (double)options.Loss.Mode, options.TrainGains ? 1 : 0,
+        options.TargetBytes ?? 0, options.BudgetInterval, options.BudgetSteps, (double)options.Level,
     ];
 
     private static IEnumerable<(string Name, Tensor Tensor)> Uncompressed(nn.Module model, IReadOnlyList<SessionWeight> weights)

@@ -181,13 +181,16 @@ internal abstract class SessionWeight : IDisposable
     }
 
     /// <summary>Symbols of the noise-free weights on the grid of step g · 2a.</summary>
-    public QuantizedTensor Quantize()
+    /// <param name="rate">What a bit is worth; the default rounds to the nearest level.</param>
+    public QuantizedTensor Quantize(RoundingRate rate = default)
     {
         try
         {
+            using var scope = NewDisposeScope();
             TorchTypes.TryFrom(_parameterType, out var elementType);
             return WeightQuantization.Quantize(
-                Mapped, Quantization.StepSize, WeightQuantization.Step(Gain, Quantization, _parameterType), Quantization.MinSymbol, Quantization.MaxSymbol, elementType);
+                Mapped, Quantization.StepSize, WeightQuantization.Step(Gain, Quantization, _parameterType), Quantization.MinSymbol, Quantization.MaxSymbol, elementType,
+                rate, rate.Strength > 0 ? Sensitivities() : null);
         }
         catch (ArgumentException e)
         {
@@ -195,14 +198,24 @@ internal abstract class SessionWeight : IDisposable
         }
     }
 
-    public void WriteQuantizedWeights()
+    // Squared task gradients of m, from those of θ; they stand for the curvature. A saturated weight, whose gradient the mapping holds back, counts as one whose slope is a tenth.
+    private Tensor? Sensitivities()
+    {
+        using var _ = no_grad();
+        var slope = IsDirect ? null : Mapping.Derivative(Theta.detach()).clamp_min(0.1);
+        return Moment is null ? null
+            : slope is null ? Moment.mul(Gain * Gain)
+            : Moment.div(slope.square());
+    }
+
+    public void WriteQuantizedWeights(RoundingRate rate = default)
     {
         if (IsDirect)
         {
             SaveDirect();
         }
 
-        Quantized = Quantize();
+        Quantized = Quantize(rate);
         WeightQuantization.WriteTo(Quantized, Parameter);
     }
 
@@ -238,7 +251,9 @@ internal abstract class SessionWeight : IDisposable
     /// <summary>Copies a direct weight's θ before the parameter is overwritten.</summary>
     protected abstract void SaveDirect();
 
-    public void Freeze()
+    /// <summary>Freezes the zeros and signs.</summary>
+    /// <param name="rate">What a bit is worth; the default makes zero what rounds to zero.</param>
+    public void Freeze(RoundingRate rate = default)
     {
         using var scope = NewDisposeScope();
         using var _ = no_grad();
@@ -246,7 +261,15 @@ internal abstract class SessionWeight : IDisposable
         // On a side where the range has no room every weight rounds to zero.
         var negative = Quantization.MinSymbol < 0 ? Mapped.lt(-Quantization.NoiseLevel) : zeros_like(Mapped, ScalarType.Bool);
         var positive = Quantization.MaxSymbol > 0 ? Mapped.gt(Quantization.NoiseLevel) : zeros_like(Mapped, ScalarType.Bool);
-        Support = positive.to(ScalarType.Int8).sub(negative.to(ScalarType.Int8)).contiguous().DetachFromDisposeScope();
+        var support = positive.to(ScalarType.Int8).sub(negative.to(ScalarType.Int8));
+        if (rate.Strength > 0)
+        {
+            var kept = zeros_like(Mapped, ScalarType.Float32);
+            WeightQuantization.WriteTo(Quantize(rate), kept);
+            support = support.mul(kept.ne(0).to(ScalarType.Int8));
+        }
+
+        Support = support.contiguous().DetachFromDisposeScope();
         Constrain();
     }
 

@@ -52,7 +52,7 @@ public sealed class AsyncTests : IDisposable
                 },
                 knownLength ? file.Length : -1);
             foreach (CompressedTensorInfo tensor in reader.Tensors)
-                Assert.Equal(Bytes(expected, tensor.Name), Bytes(reader, tensor.Name));
+                Assert.Equal(Samples.Bytes(expected, tensor.Name), Samples.Bytes(reader, tensor.Name));
             Assert.Equal(1, requests);
         }
     }
@@ -70,7 +70,7 @@ public sealed class AsyncTests : IDisposable
                 {
                     using var reader = CompressedModelReader.Open((offset, count) => offset >= file.Length ? default : file.AsMemory((int)offset, (int)Math.Min(count, file.Length - offset)), known ? length : -1);
                     foreach (CompressedTensorInfo tensor in reader.Tensors)
-                        Bytes(reader, tensor.Name);
+                        Samples.Bytes(reader, tensor.Name);
                 });
             }
         }
@@ -110,7 +110,7 @@ public sealed class AsyncTests : IDisposable
                 {
                     byte[] bytes = new byte[tensor.DecodedBytes];
                     await reader.DecodeBytesAsync(tensor, bytes, new DecodeOptions { MaxDegreeOfParallelism = 3 });
-                    Assert.Equal(Bytes(expected, tensor.Name), bytes);
+                    Assert.Equal(Samples.Bytes(expected, tensor.Name), bytes);
                     int half = (int)tensor.Length / 2;
                     var doubles = new double[tensor.Length];
                     var piece = new double[tensor.Length - half];
@@ -168,7 +168,7 @@ public sealed class AsyncTests : IDisposable
         byte[] file = Samples.Write("lenet-like");
         using (var writer = CompressedModelWriter.Create(Target, System.IO.Compression.CompressionLevel.SmallestSize))
         {
-            Copy(file, writer);
+            Samples.Copy(file, writer);
             var progress = new Last();
             CompressionReport report = await writer.CompleteAsync(progress);
             Assert.Equal(file.Length, report.TotalBytes);
@@ -187,7 +187,7 @@ public sealed class AsyncTests : IDisposable
         using var cancellation = new CancellationTokenSource();
         using (var writer = CompressedModelWriter.Create(Target, new CompressedModelWriterOptions { MaxDegreeOfParallelism = 2 }))
         {
-            Copy(file, writer);
+            Samples.Copy(file, writer);
 
             // In the middle of the payloads.
             await Assert.ThrowsAnyAsync<OperationCanceledException>(() => writer.CompleteAsync(new Last(value =>
@@ -200,35 +200,6 @@ public sealed class AsyncTests : IDisposable
 
         Assert.Equal([1, 2, 3], File.ReadAllBytes(Target));
         Assert.Equal([Target], Directory.GetFiles(folder.FullName));
-    }
-
-    private static void Copy(byte[] file, CompressedModelWriter writer)
-    {
-        using var reader = Samples.Open(file);
-        foreach (CompressedTensorInfo tensor in reader.Tensors)
-        {
-            if (tensor.AliasOf is not null)
-            {
-                writer.AddAlias(tensor.Name, tensor.AliasOf);
-            }
-            else if (tensor.IsQuantized)
-            {
-                var symbols = new sbyte[tensor.Length];
-                reader.DecodeSymbols(tensor, symbols);
-                writer.Add(tensor.Name, QuantizedTensor.FromSymbols(symbols, tensor.Shape, tensor.Grid!));
-            }
-            else
-            {
-                writer.Add(tensor.Name, tensor.ElementType, tensor.Shape, Bytes(reader, tensor.Name));
-            }
-        }
-    }
-
-    private static byte[] Bytes(CompressedModelReader reader, string name)
-    {
-        byte[] bytes = new byte[reader[name].DecodedBytes];
-        reader.DecodeBytes(reader[name], bytes);
-        return bytes;
     }
 
     private sealed class Last(Action<long>? action = null) : IProgress<long>

@@ -149,6 +149,101 @@ public sealed class SetTests : IDisposable
         Assert.Throws<DirectoryNotFoundException>(() => CompressedModelSetWriter.Create(Path.Combine(folder.FullName, "missing", "m.ncms")));
     }
 
+    [Fact]
+    public async Task OpenAsync_FolderAndRanges_GiveTheSameTensors()
+    {
+        Save(1);
+        int requests = 0;
+        using var expected = CompressedModelSet.Open(Manifest);
+        using var folderSet = await CompressedModelSet.OpenAsync(Manifest);
+        using var ranges = CompressedModelSet.Open(
+            (name, offset, count) =>
+            {
+                requests++;
+                return Range(name, offset, count);
+            },
+            "model.ncms");
+        Assert.Equal(1 + expected.Shards.Count, requests);
+        using var remote = await CompressedModelSet.OpenAsync(
+            async (name, offset, count, cancellation) =>
+            {
+                await Task.Yield();
+                cancellation.ThrowIfCancellationRequested();
+                return Range(name, offset, count);
+            },
+            "model.ncms");
+        foreach (CompressedModelSet set in new[] { folderSet, ranges, remote })
+        {
+            Assert.Equal(expected.Tensors.Select(tensor => tensor.ToString()), set.Tensors.Select(tensor => tensor.ToString()));
+            Assert.Equal(expected.Shards.Select(shard => (shard.FileName, shard.Length, shard.Sha256)), set.Shards.Select(shard => (shard.FileName, shard.Length, shard.Sha256)));
+            long total = 0;
+            await set.VerifyAsync(new Counter(value => total = value));
+            Assert.Equal(set.Shards.Sum(shard => shard.Length), total);
+            foreach (CompressedTensorInfo tensor in set.Tensors)
+            {
+                byte[] bytes = new byte[tensor.DecodedBytes];
+                await set.ReaderOf(tensor).DecodeBytesAsync(tensor, bytes);
+                Assert.Equal(Samples.Bytes(expected.ReaderOf(expected[tensor.Name]), tensor.Name), bytes);
+            }
+        }
+
+        ranges.Verify();
+        Assert.Contains("VerifyAsync", Assert.Throws<InvalidOperationException>(() => remote.Verify()).Message, StringComparison.Ordinal);
+        using var cancelled = new CancellationTokenSource();
+        cancelled.Cancel();
+        await Assert.ThrowsAnyAsync<OperationCanceledException>(() => CompressedModelSet.OpenAsync(Manifest, cancellationToken: cancelled.Token));
+        await Assert.ThrowsAnyAsync<OperationCanceledException>(() => remote.VerifyAsync(cancellationToken: cancelled.Token));
+    }
+
+    [Fact]
+    public async Task Ranges_WrongBytes_AreRefused()
+    {
+        Save(1);
+        string shard;
+        using (var set = CompressedModelSet.Open(Manifest))
+            shard = set.Shards[1].FileName;
+        byte[] longer = [.. File.ReadAllBytes(Path.Combine(folder.FullName, shard)), 0];
+        using (var set = CompressedModelSet.Open((name, offset, count) => name == shard ? longer.AsMemory((int)offset, (int)Math.Min(count, longer.Length - offset)) : Range(name, offset, count), "model.ncms"))
+        {
+            AssertRefused(ContainerError.PayloadChecksum, () => set.Verify());
+            Assert.Equal(ContainerError.PayloadChecksum, (await Assert.ThrowsAsync<InvalidDataException>(() => set.VerifyAsync())).Data["NeuralCompression.Error"]);
+        }
+
+        // A shard without an end costs no more than the one that was told.
+        long given = 0;
+        using (var set = CompressedModelSet.Open(
+            (name, offset, count) =>
+            {
+                ReadOnlyMemory<byte> bytes = Range(name, offset, count);
+                bytes = name == shard ? new byte[count].AsMemory() : bytes;
+                given += bytes.Length;
+                return name == shard && offset == 0 && count == longer.Length - 1 ? Range(name, offset, count) : bytes;
+            },
+            "model.ncms"))
+        {
+            given = 0;
+            AssertRefused(ContainerError.PayloadChecksum, () => set.Verify());
+            Assert.InRange(given, 1, 10 * longer.Length);
+        }
+
+        Assert.Throws<IOException>(() => CompressedModelSet.Open((_, _, count) => new byte[count + 1], "model.ncms"));
+        AssertRefused(ContainerError.NotAContainer, () => CompressedModelSet.Open((_, _, _) => default, "model.ncms"));
+        AssertRefused(ContainerError.LimitExceeded, () => CompressedModelSet.Open((_, _, count) => new byte[count], "model.ncms", new DecodeLimits { MaxIndexBytes = 1 << 20 }));
+        Assert.Throws<ArgumentNullException>(() => CompressedModelSet.Open((Func<string, long, int, ReadOnlyMemory<byte>>)null!, "model.ncms"));
+        Assert.Throws<ArgumentException>(() => CompressedModelSet.Open((_, _, _) => default, ""));
+    }
+
+    private ReadOnlyMemory<byte> Range(string name, long offset, int count)
+    {
+        byte[] file = File.ReadAllBytes(Path.Combine(folder.FullName, name));
+        return offset >= file.Length ? default : file.AsMemory((int)offset, (int)Math.Min(count, file.Length - offset));
+    }
+
+    private sealed class Counter(Action<long> report) : IProgress<long>
+    {
+        public void Report(long value) => report(value);
+    }
+
     private static void AssertRefused(ContainerError error, Action action) =>
         Assert.Equal(error, Assert.Throws<InvalidDataException>(action).Data["NeuralCompression.Error"]);
 

@@ -53,20 +53,85 @@ public sealed class TransportTests
             var stream = new ForwardOnlyStream([.. file, 1, 2, 3]);
             using var reader = CompressedModelReader.Open(stream);
             foreach (CompressedTensorInfo tensor in reader.Tensors.Reverse().Concat(reader.Tensors))
-                Assert.Equal(Bytes(Samples.Open(file), tensor.Name), Bytes(reader, tensor.Name));
+                Assert.Equal(Samples.Bytes(Samples.Open(file), tensor.Name), Samples.Bytes(reader, tensor.Name));
             Assert.Equal(file.Length, stream.Consumed);
         }
     }
 
     [Fact]
-    public void ForwardOnly_BufferLimit_IsKept()
+    public void ForwardOnly_InOrderWithoutRoom_HoldsOnePayloadAtATime()
+    {
+        foreach (string name in Samples.Names)
+        {
+            byte[] file = Samples.Write(name);
+            using var expected = Samples.Open(file);
+            using var reader = CompressedModelReader.Open(new ForwardOnlyStream(file), new DecodeLimits { MaxBufferedBytes = 0 });
+            foreach (CompressedTensorInfo tensor in reader.Tensors.Where(tensor => tensor.AliasOf is null))
+                Assert.Equal(Samples.Bytes(expected, tensor.Name), Samples.Bytes(reader, tensor.Name));
+        }
+    }
+
+    [Fact]
+    public void ForwardOnly_InOrderWithoutRoom_TakesMemoryForOneTensorOnly()
+    {
+        const int Length = 1 << 20;
+        const int Count = 12;
+        byte[] noise = Noise(Length);
+        byte[] file = Samples.Write(writer =>
+        {
+            for (int i = 0; i < Count; i++)
+                writer.Add(FormattableString.Invariant($"t{i:D2}"), ElementType.UInt8, [Length], noise);
+        });
+        using var reader = CompressedModelReader.Open(new ForwardOnlyStream(file, 1 << 16), new DecodeLimits { MaxBufferedBytes = 0 });
+        byte[] bytes = new byte[Length];
+        foreach (CompressedTensorInfo tensor in reader.Tensors)
+        {
+            reader.DecodeBytes(tensor, bytes);
+            Assert.Equal(noise, bytes);
+        }
+
+        // Everything that was read is garbage: what the reader holds is counted, not what the process does.
+        Assert.Equal(0, reader.BufferedBytes);
+        using var keeping = CompressedModelReader.Open(new ForwardOnlyStream(file, 1 << 16), new DecodeLimits { MaxBufferedBytes = 3 * Length });
+        foreach (CompressedTensorInfo tensor in keeping.Tensors)
+        {
+            keeping.DecodeBytes(tensor, bytes);
+            Assert.InRange(keeping.BufferedBytes, 1, 3 * Length);
+        }
+    }
+
+    [Fact]
+    public void ForwardOnly_BufferLimit_DropsWhatWasDecodedAndKeepsWhatWasNot()
     {
         byte[] file = Samples.Write("lenet-like");
-        using var reader = CompressedModelReader.Open(new ForwardOnlyStream(file), new DecodeLimits { MaxBufferedBytes = 300 });
-        reader.DecodeBytes(reader.Tensors[0], new byte[4800]);
-        var exception = Assert.Throws<InvalidDataException>(() => reader.DecodeBytes(reader.Tensors[3], new byte[40]));
-        Assert.Equal(nameof(DecodeLimits.MaxBufferedBytes), exception.Data["NeuralCompression.Limit"]);
-        reader.DecodeBytes(reader.Tensors[0], new byte[4800]);
+        long[] lengths;
+        using (var whole = Samples.Open(file))
+            lengths = [.. whole.Tensors.Take(4).Select(tensor => tensor.StoredBytes)];
+
+        // Room for the second and the third tensor, which are passed; the first, decoded already, makes way for them.
+        using var reader = CompressedModelReader.Open(new ForwardOnlyStream(file), new DecodeLimits { MaxBufferedBytes = lengths[1] + lengths[2] });
+        Assert.True(lengths[0] <= lengths[1] + lengths[2]);
+        Samples.Bytes(reader, reader.Tensors[0].Name);
+        Samples.Bytes(reader, reader.Tensors[0].Name);
+        Samples.Bytes(reader, reader.Tensors[3].Name);
+        AssertOverLimit(() => Samples.Bytes(reader, reader.Tensors[0].Name));
+        Samples.Bytes(reader, reader.Tensors[1].Name);
+        Samples.Bytes(reader, reader.Tensors[2].Name);
+        AssertOverLimit(() => Samples.Bytes(reader, reader.Tensors[3].Name));
+
+        using var tight = CompressedModelReader.Open(new ForwardOnlyStream(file), new DecodeLimits { MaxBufferedBytes = lengths[1] + lengths[2] - 1 });
+        AssertOverLimit(() => Samples.Bytes(tight, tight.Tensors[3].Name));
+
+        // The place in the stream is not lost: in order everything is still there.
+        foreach (CompressedTensorInfo tensor in tight.Tensors.Take(4))
+            Samples.Bytes(tight, tensor.Name);
+
+        static void AssertOverLimit(Action action)
+        {
+            var exception = Assert.Throws<InvalidDataException>(action);
+            Assert.Equal(nameof(DecodeLimits.MaxBufferedBytes), exception.Data["NeuralCompression.Limit"]);
+            Assert.Contains("in the order of the file", exception.Message, StringComparison.Ordinal);
+        }
     }
 
     [Fact]
@@ -105,7 +170,7 @@ public sealed class TransportTests
                 await Task.WhenAll(Enumerable.Range(0, 8).Select(thread => Task.Run(() =>
                 {
                     foreach (CompressedTensorInfo tensor in reader.Tensors.Skip(thread % 4).Concat(reader.Tensors))
-                        Assert.Equal(Bytes(Samples.Open(file), tensor.Name), Bytes(reader, tensor.Name));
+                        Assert.Equal(Samples.Bytes(Samples.Open(file), tensor.Name), Samples.Bytes(reader, tensor.Name));
                 })));
                 reader.Dispose();
             }
@@ -119,57 +184,38 @@ public sealed class TransportTests
     [Fact]
     public void Write_LargerThanMemorySpool_ReadsBack()
     {
-        byte[] noise = new byte[12 << 20];
-        var random = new XorShift(1);
-        for (int i = 0; i < noise.Length; i++)
-            noise[i] = (byte)random.Next();
+        byte[] noise = Noise(12 << 20);
         byte[] file = Samples.Write(writer =>
         {
             writer.Add("a", ElementType.UInt8, [noise.Length / 2], noise.AsSpan(0, noise.Length / 2));
             writer.Add("b", ElementType.UInt8, [noise.Length / 2], noise.AsSpan(noise.Length / 2));
         });
         using var reader = Samples.Open(file);
-        Assert.Equal(noise[..(noise.Length / 2)], Bytes(reader, "a"));
-        Assert.Equal(noise[(noise.Length / 2)..], Bytes(reader, "b"));
+        Assert.Equal(noise[..(noise.Length / 2)], Samples.Bytes(reader, "a"));
+        Assert.Equal(noise[(noise.Length / 2)..], Samples.Bytes(reader, "b"));
     }
 
     private static void Send(Stream stream)
     {
         using var writer = CompressedModelWriter.Create(stream, CompressionLevel.SmallestSize, leaveOpen: true);
-        using var reader = Samples.Open(Samples.Write("lenet-like"));
-        foreach (CompressedTensorInfo tensor in reader.Tensors)
-        {
-            if (tensor.AliasOf is not null)
-            {
-                writer.AddAlias(tensor.Name, tensor.AliasOf);
-            }
-            else if (tensor.IsQuantized)
-            {
-                var symbols = new sbyte[tensor.Length];
-                reader.DecodeSymbols(tensor, symbols);
-                writer.Add(tensor.Name, QuantizedTensor.FromSymbols(symbols, tensor.Shape, tensor.Grid!));
-            }
-            else
-            {
-                writer.Add(tensor.Name, tensor.ElementType, tensor.Shape, Bytes(reader, tensor.Name));
-            }
-        }
-
+        Samples.Copy(Samples.Write("lenet-like"), writer);
         writer.Complete();
+    }
+
+    private static byte[] Noise(int length)
+    {
+        byte[] noise = new byte[length];
+        var random = new XorShift(1);
+        foreach (ref byte value in noise.AsSpan())
+            value = (byte)random.Next();
+        return noise;
     }
 
     private static void AssertSame(byte[] expected, CompressedModelReader actual)
     {
         using var reader = Samples.Open(expected);
         Assert.Equal(reader.Tensors.Select(tensor => tensor.ToString()), actual.Tensors.Select(tensor => tensor.ToString()));
-        Assert.All(reader.Tensors, tensor => Assert.Equal(Bytes(reader, tensor.Name), Bytes(actual, tensor.Name)));
-    }
-
-    private static byte[] Bytes(CompressedModelReader reader, string name)
-    {
-        byte[] bytes = new byte[reader[name].DecodedBytes];
-        reader.DecodeBytes(reader[name], bytes);
-        return bytes;
+        Assert.All(reader.Tensors, tensor => Assert.Equal(Samples.Bytes(reader, tensor.Name), Samples.Bytes(actual, tensor.Name)));
     }
 
     private sealed class FailingStream(byte[] bytes, int after) : Stream

@@ -1,4 +1,6 @@
+using System.IO.Compression;
 using CsCheck;
+using NeuralCompression.Codec.Container;
 
 namespace NeuralCompression.Codec.Tests.Quantization;
 
@@ -37,4 +39,78 @@ public sealed class CodingCostTests
         Assert.Throws<ArgumentException>(() => CodingCost.EstimateBytes(new long[257]));
         Assert.Throws<ArgumentException>(() => CodingCost.EstimateBytes(new long[] { 1, -1 }));
     }
+
+    [Theory]
+    [InlineData(CompressionLevel.NoCompression)]
+    [InlineData(CompressionLevel.Fastest)]
+    [InlineData(CompressionLevel.Optimal)]
+    [InlineData(CompressionLevel.SmallestSize)]
+    public void EstimateBytes_AnyTensorAndLevel_IsWithinOnePercentOr40Bytes(CompressionLevel level) =>
+        Generators.Tensor.Sample(
+            tensor =>
+            {
+                using var reader = Samples.Open(Samples.Write(writer => writer.Add("w", tensor), level));
+                long real = reader["w"].StoredBytes;
+                long estimate = tensor.TryGetSymbols(out ReadOnlyMemory<sbyte> narrow) ? CodingCost.EstimateBytes(narrow.Span, tensor.Shape, level)
+                    : tensor.TryGetSymbols(out ReadOnlyMemory<short> wide) ? CodingCost.EstimateBytes(wide.Span, tensor.Shape, level) : -1;
+                AssertNear(real, estimate);
+            },
+            iter: 300,
+            seed: "0000000000001");
+
+    [Fact]
+    public void EstimateBytes_ContradictoryArguments_Throw()
+    {
+        Assert.Throws<ArgumentException>(() => CodingCost.EstimateBytes(new sbyte[6], [4, 2], CompressionLevel.Optimal));
+        Assert.Throws<ArgumentException>(() => CodingCost.EstimateBytes(new short[6], [-6], CompressionLevel.Optimal));
+        Assert.Throws<ArgumentOutOfRangeException>(() => CodingCost.EstimateBytes(new sbyte[6], [6], (CompressionLevel)9));
+    }
+
+    // 4 Mi weights are priced from a sample of their rows; the rows differ in scale, as those of a network do.
+    [Theory]
+    [InlineData(128)]
+    [InlineData(250)]
+    public void EstimateBytes_LargeTensorSampled_IsWithinOnePercent(int zeros)
+    {
+        sbyte[] symbols = Samples.Sparse(1 << 22, 7, zeros);
+        for (int row = 0; row < 1 << 11; row++)
+        {
+            if ((row * 2654435761u) % 7 == 0)
+                symbols.AsSpan(row << 11, 1 << 10).Clear();
+        }
+
+        long[] shape = [1 << 11, 1 << 11];
+        using var reader = Samples.Open(Samples.Write(writer => writer.Add("w", QuantizedTensor.FromSymbols(symbols, shape, QuantizationGrid.Uniform(1))), CompressionLevel.SmallestSize));
+        AssertNear(reader["w"].StoredBytes, CodingCost.EstimateBytes(symbols, shape, CompressionLevel.SmallestSize));
+    }
+
+    [Theory]
+    [InlineData(CompressionLevel.NoCompression)]
+    [InlineData(CompressionLevel.Fastest)]
+    [InlineData(CompressionLevel.Optimal)]
+    [InlineData(CompressionLevel.SmallestSize)]
+    public void ModelMeter_WholeModels_CountsTheContainerExactly(CompressionLevel level)
+    {
+        foreach (string name in Samples.Names.Except(["segments"]))
+        {
+            byte[] file = Samples.Write(writer => Samples.Fill(writer, name), level);
+            using var reader = Samples.Open(file);
+            var meter = new ModelMeter(level);
+            for (int time = 0; time < 2; time++)
+            {
+                Samples.Fill(meter, name);
+                CompressionReport report = meter.Complete();
+                Assert.Equal(reader.Tensors.Count, report.Tensors.Count);
+
+                // What differs from the file is what the payloads differ by, and the bytes that write their lengths.
+                long payloads = reader.Tensors.Zip(report.Tensors).Sum(pair => pair.Second.StoredBytes - (pair.First.AliasOf is null ? pair.First.StoredBytes : 0));
+                long slack = level == CompressionLevel.SmallestSize ? 2 : 0;
+                Assert.InRange(report.TotalBytes - payloads, file.Length - slack, file.Length + slack);
+                foreach ((CompressedTensorInfo real, TensorReport priced) in reader.Tensors.Zip(report.Tensors))
+                    AssertNear(real.AliasOf is null ? real.StoredBytes : 0, priced.StoredBytes);
+            }
+        }
+    }
+
+    private static void AssertNear(long real, long estimate) => Assert.InRange(estimate, real - Math.Max(40, real / 100.0), real + Math.Max(40, real / 100.0));
 }

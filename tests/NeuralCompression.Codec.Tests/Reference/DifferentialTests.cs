@@ -40,7 +40,7 @@ public sealed class DifferentialTests
         }
     }
 
-    private static void AssertAgree(byte[] file)
+    internal static void AssertAgree(byte[] file)
     {
         List<ReferenceDecoder.Tensor> expected = ReferenceDecoder.Decode(file);
         using var reader = Samples.Open(file);

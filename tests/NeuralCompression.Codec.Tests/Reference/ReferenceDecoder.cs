@@ -6,7 +6,7 @@ namespace NeuralCompression.Codec.Tests.Reference;
 /// A second decoder, written from docs/format.md alone: slow, simple, one file, sharing no code with src. It trusts limits to its caller and
 /// checks the MUSTs it meets, with one exception for all of them.
 /// </summary>
-internal sealed class ReferenceDecoder
+internal sealed partial class ReferenceDecoder
 {
     private static readonly int[] Sizes = [4, 2, 2, 8, 1, 1, 2, 4, 8, 1];
 
@@ -183,7 +183,7 @@ internal sealed class ReferenceDecoder
     // Sections 4.5 and 4.7.
     private void Segment(Tensor tensor)
     {
-        Must(tensor.Coding <= 1 || (tensor.GridKind == 0 ? tensor.Coding == 3 : tensor.Coding is 2 or 4), "coding");
+        Must(tensor.Coding <= 1 || (tensor.GridKind == 0 ? tensor.Coding == 3 : tensor.Coding is 2 or 4 or 5 or 6), "coding");
         if (tensor.GridKind != 0)
         {
             tensor.Min = ZigZag();
@@ -261,6 +261,14 @@ internal sealed class ReferenceDecoder
         {
             (tensor.Symbols, at) = ReferenceContextMixing.Decode(file, at, end, SegmentShape(tensor), tensor.Count, tensor.Min, tensor.Max);
         }
+        else if (tensor.Coding == 5)
+        {
+            Groups(tensor, end);
+        }
+        else if (tensor.Coding == 6)
+        {
+            (tensor.Symbols, at) = ReferenceClassified.Decode(file, at, end, SegmentShape(tensor), tensor.Count, tensor.Min, tensor.Max);
+        }
         else if (tensor.Max - tensor.Min < 256)
         {
             int[] tokens = Rans(tensor.Count, tensor.Max - tensor.Min + 1);
@@ -322,21 +330,9 @@ internal sealed class ReferenceDecoder
         for (int plane = size - 1; plane >= 0; plane--)
         {
             Must(at < end, "plane");
-            int mode = U8();
-            int value = mode == 1 ? U8() : 0;
-            int first = mode == 2 ? U8() : 0;
-            int[] coded = mode == 2 ? Rans(tensor.Count, U8() + 1) : [];
+            int[] bytes = Plane(U8(), tensor.Count);
             for (int i = 0; i < tensor.Count; i++)
-            {
-                int part = mode switch
-                {
-                    0 => U8(),
-                    1 => value,
-                    2 => coded[i] + first,
-                    _ => throw new FormatException("plane mode"),
-                };
-                numbers[i] |= (ulong)part << (8 * plane);
-            }
+                numbers[i] |= (ulong)bytes[i] << (8 * plane);
         }
 
         for (int i = 0; i < tensor.Count; i++)
@@ -347,6 +343,31 @@ internal sealed class ReferenceDecoder
             for (int j = 0; j < size; j++)
                 tensor.Bytes[(i * size) + j] = (byte)(number >> (8 * j));
         }
+    }
+
+    // Section 5.5, the table of modes.
+    private int[] Plane(int mode, int count)
+    {
+        Must(mode <= 2, "plane mode");
+        var bytes = new int[count];
+        if (mode == 1)
+        {
+            Array.Fill(bytes, U8());
+        }
+        else if (mode == 0)
+        {
+            for (int i = 0; i < count; i++)
+                bytes[i] = U8();
+        }
+        else
+        {
+            int smallest = U8();
+            int more = U8();
+            Must(smallest + more <= 255, "byte range");
+            bytes = [.. Rans(count, more + 1).Select(token => token + smallest)];
+        }
+
+        return bytes;
     }
 
     // Section 4.4, last paragraph.
@@ -428,7 +449,7 @@ internal sealed class ReferenceDecoder
     }
 
     // Section 8.1.
-    private static int[] Table(BitField bits, int alphabet, int k, int mantissa)
+    internal static int[] Table(BitField bits, int alphabet, int k, int mantissa, bool endsAreAbsent = false)
     {
         int restBits = 0;
         while (1 << restBits <= alphabet - 1)
@@ -471,11 +492,11 @@ internal sealed class ReferenceDecoder
         int sum = frequency.Sum();
         Must(sum >= 1 && sum < 1 << k, "sum");
         frequency[rest] = (1 << k) - sum;
-        Must(frequency[0] > 0 && frequency[^1] > 0, "ends");
+        Must(endsAreAbsent || (frequency[0] > 0 && frequency[^1] > 0), "ends");
         return frequency;
     }
 
-    private sealed class BitField(byte[] file, int start, int end)
+    internal sealed class BitField(byte[] file, int start, int end)
     {
         private int bit;
 
@@ -491,11 +512,11 @@ internal sealed class ReferenceDecoder
             return number;
         }
 
-        internal int Ones()
+        internal int Ones(int most = 15)
         {
             int ones = 0;
             while (Number(1) == 1)
-                Must(++ones < 16, "ones");
+                Must(++ones <= most, "ones");
             return ones;
         }
 

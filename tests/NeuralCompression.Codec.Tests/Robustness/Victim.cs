@@ -1,24 +1,47 @@
 using NeuralCompression.Codec.Container;
-using System.Buffers.Binary;
+using NeuralCompression.Codec.WeightCoding;
 
 namespace NeuralCompression.Codec.Tests.Robustness;
 
-/// <summary>Opens a file and decodes all of it in every way, letting through only what contract 5 names.</summary>
+/// <summary>Opens a file and decodes it in every way there is, letting through only what contract 5 names.</summary>
 internal static class Victim
 {
-    /// <summary>What a small mutated file may decode to at most; keeps a run fast.</summary>
-    internal static readonly DecodeLimits Limits = new() { MaxDecodedBytesPerTensor = 1 << 20, MaxDecodedBytes = 4 << 20 };
+    /// <summary>The most elements of a tensor under <see cref="Limits"/>.</summary>
+    internal const int MaxElements = 1 << 17;
 
-    /// <summary>Reads everything. True when the file was accepted, false when it was refused as the contract says; anything else escapes.</summary>
-    internal static bool Survives(byte[] file, out Exception? refusal, bool forward = false)
+    /// <summary>What a small mutated file may decode to at most; keeps a run fast.</summary>
+    internal static readonly DecodeLimits Limits = new() { MaxElementsPerTensor = MaxElements, MaxDecodedBytesPerTensor = 1 << 20, MaxDecodedBytes = 4 << 20, MaxTensors = 4096, MaxSegments = 4096 };
+
+    // Room for whatever a file within the limits decodes to, so that what a run allocates is the reader's.
+    [ThreadStatic]
+    private static Room? room;
+
+    /// <summary>How the bytes reach the reader.</summary>
+    internal enum Source
+    {
+        /// <summary>A stream that can seek.</summary>
+        Stream,
+
+        /// <summary>A stream that cannot.</summary>
+        Forward,
+
+        /// <summary>A delegate that gives ranges.</summary>
+        Ranges,
+
+        /// <summary>A stream that can seek, read without blocking.</summary>
+        Async,
+    }
+
+    /// <summary>Reads everything, in one way where <paramref name="onlyBytes"/> is set. True when the file was accepted, false when it was refused as the contract says; anything else escapes.</summary>
+    internal static bool Survives(byte[] file, out Exception? refusal, Source source = Source.Stream, Outcome? outcome = null, bool onlyBytes = false)
     {
         refusal = null;
         try
         {
-            using Stream stream = forward ? new ForwardOnlyStream(file) : new MemoryStream(file, writable: false);
-            using var reader = CompressedModelReader.Open(stream, Limits);
+            using CompressedModelReader reader = Open(file, source);
+            outcome?.Opened(reader);
             foreach (CompressedTensorInfo tensor in reader.Tensors)
-                DecodeAll(reader, tensor);
+                DecodeAll(reader, tensor, source, onlyBytes);
             return true;
         }
         catch (InvalidDataException exception)
@@ -37,79 +60,75 @@ internal static class Victim
         }
     }
 
-    /// <summary>Writes right checksums over a file whose content was changed, as far as its structure can still be followed.</summary>
-    internal static bool Repair(byte[] file)
+    private static CompressedModelReader Open(byte[] file, Source source) => source switch
     {
-        int position = ContainerLayout.HeaderBytes;
-        ulong length = 0;
-        for (int shift = 0; ; shift += 7)
-        {
-            if (position >= file.Length || shift > 28)
-                return false;
-            byte part = file[position++];
-            length |= (ulong)(part & 0x7F) << shift;
-            if (part < 0x80)
-                break;
-        }
+        Source.Forward => CompressedModelReader.Open(new ForwardOnlyStream(file, 1 << 10), Limits),
+        Source.Ranges => CompressedModelReader.Open(
+            (offset, length) => offset >= file.Length ? default : file.AsMemory((int)offset, (int)Math.Min(length, file.Length - offset)), limits: Limits),
+        Source.Async => CompressedModelReader.OpenAsync(new MemoryStream(file, writable: false), Limits).GetAwaiter().GetResult(),
+        _ => CompressedModelReader.Open(new MemoryStream(file, writable: false), Limits),
+    };
 
-        if (length > (ulong)file.Length || position + (int)length + 4 > file.Length)
-            return false;
-        int end = position + (int)length;
-        Seal();
-
-        Span<byte> wrong = stackalloc byte[4];
-
-        // Each attempt finds at most one wrong payload checksum; its bytes are in the index exactly once as a rule.
-        for (int attempt = 0; attempt < 16; attempt++)
-        {
-            try
-            {
-                using var reader = CompressedModelReader.Open(new MemoryStream(file), Limits);
-                bool changed = false;
-                foreach (CompressedTensorInfo tensor in reader.Tensors)
-                {
-                    if (tensor.AliasOf is not null || tensor.StoredBytes == 0)
-                        continue;
-                    foreach (SegmentEntry segment in tensor.Entry.Segments)
-                    {
-                        uint right = Crc32C.Of(file.AsSpan((int)segment.PayloadOffset, (int)segment.PayloadLength));
-                        if (segment.PayloadLength == 0 || right == segment.PayloadChecksum)
-                            continue;
-                        BinaryPrimitives.WriteUInt32LittleEndian(wrong, segment.PayloadChecksum);
-                        int at = file.AsSpan(position, (int)length).IndexOf(wrong);
-                        if (at < 0)
-                            return false;
-                        BinaryPrimitives.WriteUInt32LittleEndian(file.AsSpan(position + at), right);
-                        changed = true;
-                    }
-                }
-
-                if (!changed)
-                    return true;
-                Seal();
-            }
-            catch (Exception exception) when (exception is InvalidDataException or NotSupportedException)
-            {
-                return false;
-            }
-        }
-
-        return false;
-
-        void Seal() => BinaryPrimitives.WriteUInt32LittleEndian(file.AsSpan(end), Crc32C.Of(file.AsSpan(0, end)));
-    }
-
-    private static void DecodeAll(CompressedModelReader reader, CompressedTensorInfo tensor)
+    private static void DecodeAll(CompressedModelReader reader, CompressedTensorInfo tensor, Source source, bool onlyBytes)
     {
         int length = checked((int)tensor.Length);
-        reader.DecodeBytes(tensor, new byte[tensor.DecodedBytes]);
-        reader.Decode(tensor, new float[length]);
-        reader.Decode(tensor, new double[length]);
-        reader.Decode(tensor, length / 3, new float[length / 2]);
+        Room to = room ??= new Room();
+        if (source == Source.Async)
+        {
+            reader.DecodeBytesAsync(tensor, to.Bytes.AsMemory(0, (int)tensor.DecodedBytes)).GetAwaiter().GetResult();
+            reader.DecodeAsync(tensor, length / 3, to.Floats.AsMemory(0, length / 2)).GetAwaiter().GetResult();
+            return;
+        }
+
+        reader.DecodeBytes(tensor, to.Bytes.AsSpan(0, (int)tensor.DecodedBytes));
+        if (onlyBytes)
+            return;
+        reader.Decode(tensor, to.Floats.AsSpan(0, length));
+        reader.Decode(tensor, length / 3, to.Floats.AsSpan(0, length / 2));
+        if (tensor.ElementType == ElementType.Float64 || !tensor.IsQuantized)
+            reader.Decode(tensor, to.Doubles.AsSpan(0, length));
         if (!tensor.IsQuantized)
             return;
-        reader.DecodeSymbols(tensor, new short[length]);
-        if (tensor.MinSymbol >= sbyte.MinValue && tensor.MaxSymbol <= sbyte.MaxValue)
-            reader.DecodeSymbols(tensor, new sbyte[length]);
+        reader.DecodeSymbols(tensor, to.Shorts.AsSpan(0, length));
+        if (SymbolRange.IsNarrow(tensor.MinSymbol, tensor.MaxSymbol))
+            reader.DecodeSymbols(tensor, to.Narrow.AsSpan(0, length));
+    }
+
+    /// <summary>What the index of a file declares, and so how much a reader may take for it.</summary>
+    internal sealed class Outcome
+    {
+        internal long Elements { get; private set; }
+
+        internal long DecodedBytes { get; private set; }
+
+        internal long Segments { get; private set; }
+
+        internal HashSet<Coding> Codings { get; } = [];
+
+        internal void Opened(CompressedModelReader reader)
+        {
+            foreach (CompressedTensorInfo tensor in reader.Tensors)
+            {
+                Elements += tensor.Length;
+                DecodedBytes += tensor.DecodedBytes;
+                TensorEntry entry = tensor.AliasOf is null ? tensor.Entry : reader[tensor.AliasOf].Entry;
+                Segments += entry.Segments.Count;
+                foreach (SegmentEntry segment in entry.Segments)
+                    Codings.Add(segment.Coding);
+            }
+        }
+    }
+
+    private sealed class Room
+    {
+        internal byte[] Bytes { get; } = new byte[1 << 20];
+
+        internal float[] Floats { get; } = new float[MaxElements];
+
+        internal double[] Doubles { get; } = new double[MaxElements];
+
+        internal short[] Shorts { get; } = new short[MaxElements];
+
+        internal sbyte[] Narrow { get; } = new sbyte[MaxElements];
     }
 }

@@ -3,6 +3,7 @@ using System.Reflection;
 using System.Text.RegularExpressions;
 using NeuralCompression.Codec.Container;
 using NeuralCompression.Codec.EntropyCoding;
+using NeuralCompression.Codec.Tests.Robustness;
 
 namespace NeuralCompression.Codec.Tests.Vectors;
 
@@ -76,6 +77,17 @@ public sealed partial class DocumentTests
     {
         foreach (ContainerError error in Enum.GetValues<ContainerError>())
             Assert.Contains(FormattableString.Invariant($"| {error} | {(int)error} |"), Document, StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public void Bounds_AreThoseThatTheFuzzProgramAsserts()
+    {
+        string document = Regex.Replace(Document, @"\s+", " ");
+        Assert.Contains(Bound(ResourceBounds.BlocksAtAll, ResourceBounds.BlocksPerByte, ResourceBounds.BlocksPerSegment, ResourceBounds.BlocksPerElement, "element of a decoding"), document, StringComparison.Ordinal);
+        Assert.Contains(Bound(ResourceBounds.MemoryAtAll, ResourceBounds.MemoryPerByte, ResourceBounds.MemoryPerSegment, ResourceBounds.MemoryPerDecodedByte, "decoded byte"), document, StringComparison.Ordinal);
+
+        static string Bound(long all, long perByte, long perSegment, long perUnit, string unit) => string.Create(
+            CultureInfo.InvariantCulture, $"{all:N0} + {perByte:N0} for each byte of the file + {perSegment:N0} for each segment + {perUnit:N0} for each {unit}");
     }
 
     [GeneratedRegex("```hex\n(.*?)```", RegexOptions.Singleline)]

@@ -1,5 +1,7 @@
 using System.Buffers.Binary;
 using System.Text;
+using NeuralCompression.Codec.EntropyCoding;
+using NeuralCompression.Codec.WeightCoding;
 
 namespace NeuralCompression.Codec.Tests.Vectors;
 
@@ -21,8 +23,47 @@ internal static class Forge
         [(byte)(Math.Min(shared, 15) | (Math.Min(added, 15) << 4)), .. shared >= 15 ? VarInt((ulong)(shared - 15)) : [], .. added >= 15 ? VarInt((ulong)(added - 15)) : []];
 
     /// <summary>A one-tensor file: float32 symbols with step 1 by static rANS and a payload of any content.</summary>
-    internal static byte[] Rans(int length, int min, int width, byte[] payload) =>
-        File(1, [.. Name("w"), 0x10, 0x21, .. VarInt((ulong)length), .. One, .. ZigZag(min), .. VarInt((ulong)width), .. VarInt((ulong)payload.Length), .. UInt32(Crc(payload))], payload);
+    internal static byte[] Rans(int length, int min, int width, byte[] payload) => Coded(Coding.StaticRans, [length], min, width, payload);
+
+    /// <summary>A one-tensor file: float32 symbols with step 1, by any coding that stores its length, and a payload of any content.</summary>
+    internal static byte[] Coded(Coding coding, int[] shape, int min, int width, byte[] payload) => File(
+        1,
+        [.. Name("w"), 0x10, (byte)(((int)coding << 4) | shape.Length), .. shape.SelectMany(axis => VarInt((ulong)axis)), .. One, .. ZigZag(min), .. VarInt((ulong)width), .. VarInt((ulong)payload.Length), .. UInt32(Crc(payload))],
+        payload);
+
+    /// <summary>The numbers of the whole groups of digits.</summary>
+    internal static int[] GroupNumbers(byte[] digits, int alphabet, int sizeLog) =>
+        [.. digits.Chunk(1 << sizeLog).Where(group => group.Length == 1 << sizeLog).Select(group => group.Reverse().Aggregate(0, (number, digit) => (number * alphabet) + digit))];
+
+    /// <summary>A payload of section 5.7: groups that are not listed share the escape, their digits stand apart as they are. It may tell of more of them, or fewer, than there are.</summary>
+    internal static byte[] Grouped(byte[] digits, int alphabet, int sizeLog, int[] listed, int escapesMore = 0)
+    {
+        int size = 1 << sizeLog;
+        int[] numbers = GroupNumbers(digits, alphabet, sizeLog);
+        byte[] tokens = [.. numbers.Select(number => (byte)(Array.IndexOf(listed, number) is int token and >= 0 ? token : listed.Length))];
+        byte[] apart = [.. digits.Chunk(size).Where((group, i) => i == numbers.Length || tokens[i] == listed.Length).SelectMany(group => group)];
+        int escapes = tokens.Count(token => token == listed.Length) + escapesMore;
+        apart = escapesMore < 0 ? apart[(-escapesMore * size)..] : [.. new byte[escapesMore * size], .. apart];
+        long[] counts = [.. Enumerable.Range(0, listed.Length + (escapes > 0 ? 1 : 0)).Select(token => tokens.LongCount(other => other == token))];
+        int rice = 3 * (sizeLog - 1);
+        string list = string.Concat(listed.Select((number, i) =>
+        {
+            int gap = number - (i == 0 ? 0 : listed[i - 1] + 1);
+            return new string('1', gap >> rice) + '0' + string.Concat(Enumerable.Range(0, rice).Select(bit => (gap >> bit) & 1));
+        }));
+        return
+        [
+            (byte)(sizeLog | (escapes > 0 ? 4 : 0) | (rice << 3)),
+            (byte)(listed.Length - 1),
+            .. Bits(list),
+            .. escapes > 0 ? VarInt((ulong)escapes) : [],
+            .. apart.Length > 0 ? [0, .. apart] : Array.Empty<byte>(),
+            .. RansEncoder.Encode(tokens, RansPlan.Create(counts, RansConstants.MinPrecisionBits)!),
+        ];
+    }
+
+    /// <summary>The same with one row and the classified coding.</summary>
+    internal static byte[] Classified(int length, int min, int width, byte[] payload) => Coded(Coding.ClassifiedRans, [1, length], min, width, payload);
 
     /// <summary>A one-tensor file: float32 without loss in byte planes and a payload of any content.</summary>
     internal static byte[] Planes(int length, byte[] payload) =>

@@ -1,3 +1,7 @@
+using NeuralCompression.Codec.EntropyCoding;
+using NeuralCompression.Codec.WeightCoding;
+using NeuralCompression.Codec.WeightCoding.ContextMixing;
+
 namespace NeuralCompression.Codec.Tests.Vectors;
 
 /// <summary>A file for every way to break the format. The name starts with the error's name, or with "NotSupported".</summary>
@@ -33,6 +37,7 @@ internal static class HostileFiles
         yield return ("Truncated-payload", good[..^1]);
         yield return ("TrailingBytes", [.. good, 0]);
         yield return ("Integer-index-length", Forge.Seal([0x8F, 0x4E, 0x43, 0x4D, 1, 0, 0x81, 0x00, 0x00], []));
+        yield return ("Integer-index-length-65-bits", [0x8F, 0x4E, 0x43, 0x4D, 1, 0, .. Enumerable.Repeat((byte)0xFF, 9), 0x02]);
         yield return ("Integer-too-long", Forge.File(1, [.. Forge.Name("w"), 0x00, 0x01, 0x80, 0x00]));
         yield return ("Integer-65-bits", Forge.File(1, [.. Forge.Name("w"), 0x00, 0x01, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF, 0x02]));
         yield return ("IndexChecksum", [.. good[..20], (byte)(good[20] ^ 1), .. good[21..]]);
@@ -88,6 +93,8 @@ internal static class HostileFiles
         yield return ("FrequencyTable-run-too-long", Forge.Rans(64, 0, 2, Forge.Bits(Params + "00 110 1 0 1")));
         yield return ("FrequencyTable-ends-early", Forge.Rans(64, 0, 200, Forge.Bits(Params)));
         yield return ("FrequencyTable-token-range", Forge.Rans(64, 0, 300, [150, 60, 0, 0]));
+        yield return ("FrequencyTable-token-range-missing", Forge.Rans(64, 0, 300, [1]));
+        yield return ("EntropyStream-bypass-bits-go-on", BypassBitsGoOn());
         yield return ("EntropyStream-no-states", Forge.Rans(64, 0, 1, Forge.Bits(EvenTable)));
         yield return ("EntropyStream-state-range", Forge.Rans(64, 0, 1, [.. Forge.Bits(EvenTable), 0xFF, 0x7F, 0, 0]));
         yield return ("EntropyStream-words-end-early", Forge.Rans(64, 0, 1, [.. Forge.Bits(EvenTable), .. StartState]));
@@ -103,11 +110,127 @@ internal static class HostileFiles
         yield return ("Coding-segment", Forge.File(1, [.. Forge.Name("w"), 0x80, 0x01, 8, 4, 2, .. TwoConstants[1..]], new byte[8]));
         yield return ("PayloadLength-segment", Forge.File(1, [.. Forge.Name("w"), 0x80, 0x01, 8, 4, 3, 16, 0, 0, 0, 0, .. TwoConstants[..5]], new byte[8]));
         yield return ("PayloadChecksum-second-segment", Forge.File(1, [.. Forge.Name("w"), 0x80, 0x01, 8, 4, .. TwoConstants], [0, 0, 0, 0, 0, 0, 0, 1]));
+        yield return ("Integer-segment-length", Forge.File(1, [.. Forge.Name("w"), 0x80, 0x01, 8, 0x84, 0x00, .. TwoConstants], new byte[8]));
+        yield return ("Integer-zigzag-too-long", Forge.File(1, [.. Forge.Name("w"), 0x10, 0x01, 4, .. Forge.One, 0x80, 0x00]));
+        yield return ("SymbolRange-segment", Cut([0, .. Forge.ZigZag(32_767), 1, 0, 0, 0, 0]));
+        yield return ("SymbolRange-smallest", Forge.File(1, [.. Forge.Name("w"), 0x10, 0x01, 4, .. Forge.One, .. Forge.ZigZag(-32_769), 1]));
+        yield return ("Coding-segment-constant-range", Cut([1, 0, 1]));
+        yield return ("Coding-segment-planes-with-grid", Cut([3, 0, 1]));
+        yield return ("PayloadLength-segment-groups", Cut([5, 0, 1, 4, 0, 0, 0, 0]));
+        yield return ("Truncated-second-segment", Forge.File(1, [.. Forge.Name("w"), 0x80, 0x01, 8, 4, .. TwoConstants], new byte[7]));
+        yield return ("TrailingBytes-segments", Forge.File(1, [.. Forge.Name("w"), 0x80, 0x01, 8, 4, .. TwoConstants], new byte[9]));
+        yield return ("SymbolValue-second-segment", SecondSegmentOutOfRange());
+        foreach ((string Name, byte[] File) file in Mixing().Concat(Groups()))
+            yield return file;
         yield return ("Plane-mode", Forge.Planes(4, [3, 0]));
         yield return ("Plane-missing", Forge.Planes(4, [1, 0, 1, 0, 1, 0]));
         yield return ("Plane-ends-early", Forge.Planes(4, [1, 0, 1, 0, 1, 0, 0, 1, 2, 3]));
         yield return ("Plane-byte-range", Forge.Planes(4, [2, 200, 100]));
+        yield return ("SymbolRange-classified", Forge.Classified(600, 0, 300, new byte[20]));
+        yield return ("FrequencyTable-classified-precision", Forge.Classified(64, 0, 1, Classified(precision: "101")));
+        yield return ("FrequencyTable-classified-ends-early", Forge.Classified(64, 0, 1, Classified()));
+        yield return ("EntropyStream-classified-head", Forge.Classified(64, 0, 1, Classified()[..3]));
+        yield return ("EntropyStream-classified-skips", Forge.Classified(64, 0, 1, Classified(classes: "001")));
+        yield return ("EntropyStream-classified-distance", Forge.Classified(64, 0, 1, Classified(weights: "00001000", more: new string('0', 14))));
+        yield return ("EntropyStream-classified-row-length-zero", Forge.Classified(64, 0, 1, Classified(own: "1", more: new string('0', 24))));
+        yield return ("EntropyStream-classified-row-length", Forge.Classified(64, 0, 1, Classified(own: "1", more: "111" + new string('0', 21))));
+        yield return ("EntropyStream-classified-mirror", Forge.Classified(64, -128, 130, Classified(signs: "10")));
+        yield return ("EntropyStream-classified-side-ends-early", Forge.Classified(64, 0, 1, Classified(tables: "10000")));
+        yield return ("EntropyStream-classified-side-state", Forge.Classified(64, 0, 1, [.. Classified(tables: "10000"), 0, 0, 0, 0, 0]));
+        yield return ("SymbolValue-classified-empty-row", Forge.Classified(64, 1, 1, [.. Classified(classes: "100"), .. EmptyRow()]));
+        yield return ("Padding-classified", Forge.Classified(64, 0, 1, Classified(more: "1")));
         yield return ("Plane-goes-on", Forge.Planes(4, [1, 0, 1, 0, 1, 0, 1, 0, 0]));
+    }
+
+    // Section 5.6: 64 ternary symbols by context mixing.
+    private static IEnumerable<(string Name, byte[] File)> Mixing()
+    {
+        yield return ("EntropyStream-mixing-parameters-end-early", Mixed([0, 0]));
+        yield return ("EntropyStream-mixing-period-ends-early", Mixed([0, 0, 0x80]));
+        yield return ("EntropyStream-mixing-center-ends-early", Mixed([0x20, 0, 0, 1]));
+        yield return ("EntropyStream-mixing-flags", Mixed([0x90, 0, 0]));
+        yield return ("EntropyStream-mixing-low-bits", Mixed([13, 0, 0]));
+        yield return ("EntropyStream-mixing-period", Mixed([0, 0, 0x80, 0x80]));
+        yield return ("EntropyStream-mixing-center", Mixed([0x20, 0, 0, 2, 0]));
+        yield return ("EntropyStream-mixing-no-state", Mixed([0, 0, 0, 0, 0, 1]));
+        yield return ("EntropyStream-mixing-state-range", Mixed([0, 0, 0, 0xFF, 0xFF, 0, 0, 0]));
+        yield return ("EntropyStream-mixing-words-end-early", Mixed([0, 0, 0, 0, 0, 0, 1, 0]));
+        yield return ("EntropyStream-mixing-end-state", Mixed([0, 0, 0, .. Enumerable.Repeat((byte)0x55, 60)]));
+
+        // Twelve low bits of a magnitude that may be 1 at most; words of 1 make every decision a one.
+        yield return ("SymbolValue-mixing", Mixed([12, 0, 0, 1, 0, 0, 1, 0, .. Enumerable.Repeat(new byte[] { 1, 0 }, 20).SelectMany(word => word)]));
+        sbyte[] symbols = [.. Enumerable.Range(0, 64).Select(i => (sbyte)(i % 8 == 0 ? 1 : i % 31 == 5 ? -1 : 0))];
+        yield return ("EntropyStream-mixing-goes-on", Mixed([.. ContextMixingCoder.Encode<sbyte>(symbols, [64], -1, 1), .. new byte[8]]));
+        yield return ("EntropyStream-bell-parameters-end-early", Mixed([0x80, 0, 0]));
+        yield return ("EntropyStream-bell-width", Mixed([0x80, 0, 0, 128, 0, 0, 1, 0]));
+        yield return ("EntropyStream-bell-end-state", Mixed([0x80, 0, 0, 8, .. Enumerable.Repeat((byte)0x55, 4)]));
+        yield return ("EntropyStream-bell-goes-on", Mixed([0x80, 0, 0, 8, .. Enumerable.Repeat((byte)0x55, 54)]));
+
+        static byte[] Mixed(byte[] payload) => Forge.Coded(Coding.ContextMixing, [64], -1, 2, payload);
+    }
+
+    // Section 5.7: 64 ternary symbols in pairs, nine groups.
+    private static IEnumerable<(string Name, byte[] File)> Groups()
+    {
+        const byte Pairs = 1;
+        const byte Escape = 4;
+        byte[] firstTwo = Forge.Bits("00");
+        byte[] digits = [.. Enumerable.Range(0, 64).Select(i => (byte)(i == 9 || i == 40 ? 2 : i % 3 == 0 ? 1 : 0))];
+        yield return ("SymbolRange-groups-of-wide-symbols", Forge.Coded(Coding.GroupedRans, [64], 100, 100, [Pairs, 1]));
+        yield return ("FrequencyTable-groups-missing", Grouped([Pairs]));
+        yield return ("ReservedBits-groups", Grouped([0x80 | Pairs, 1]));
+        yield return ("FrequencyTable-group-of-one", Grouped([0, 1]));
+        yield return ("FrequencyTable-group-too-large", Forge.Coded(Coding.GroupedRans, [64], 0, 39, [2, 1]));
+        yield return ("FrequencyTable-group-longer-than-tensor", Forge.Coded(Coding.GroupedRans, [5], -1, 2, [3, 1]));
+        yield return ("FrequencyTable-groups-one", Grouped([Pairs, 0]));
+        yield return ("FrequencyTable-groups-too-many", Grouped([Pairs | Escape, 255]));
+        yield return ("FrequencyTable-groups-end-early", Grouped([Pairs, 1]));
+        yield return ("FrequencyTable-group-out-of-range", Grouped([Pairs, 1, .. Forge.Bits("111111111 0 0")]));
+        yield return ("FrequencyTable-group-low-bits-out-of-range", Grouped([Pairs | (4 << 3), 1, .. Forge.Bits("0 1001 0 0000")]));
+        yield return ("Padding-groups", Grouped([Pairs, 1, .. Forge.Bits("001")]));
+        yield return ("EntropyStream-groups-no-count", Grouped([Pairs | Escape, 1, .. firstTwo]));
+        yield return ("EntropyStream-groups-count-zero", Grouped([Pairs | Escape, 1, .. firstTwo, 0]));
+        yield return ("EntropyStream-groups-count-too-large", Grouped([Pairs | Escape, 1, .. firstTwo, 33]));
+        yield return ("Integer-groups-count", Grouped([Pairs | Escape, 1, .. firstTwo, 0x81, 0x00]));
+        yield return ("Plane-groups-apart", Grouped([Pairs | Escape, 1, .. firstTwo, 1, 3]));
+        yield return ("SymbolValue-groups-apart", Grouped([Pairs | Escape, 1, .. firstTwo, 1, 0, 3, 0]));
+        yield return ("FrequencyTable-group-tokens", Grouped([Pairs, 1, .. firstTwo, .. Forge.Bits("111 111 00")]));
+        yield return ("EntropyStream-groups-fewer-escapes", Grouped(Forge.Grouped(digits, 3, Pairs, [0, 1, 3], escapesMore: 1)));
+        yield return ("EntropyStream-groups-more-escapes", Grouped(Forge.Grouped(digits, 3, Pairs, [0, 1, 3], escapesMore: -1)));
+        yield return ("EntropyStream-groups-go-on", Grouped([.. Forge.Grouped(digits, 3, Pairs, [0, 1, 3]), 0]));
+
+        // The last of an odd number of symbols stands apart, and the escaped groups before it are one too few.
+        yield return ("EntropyStream-groups-rest-too-early", Forge.Coded(Coding.GroupedRans, [65], -1, 2, Forge.Grouped([.. digits, 0], 3, Pairs, [0, 1, 3], escapesMore: 1)));
+
+        static byte[] Grouped(byte[] payload) => Forge.Coded(Coding.GroupedRans, [64], -1, 2, payload);
+    }
+
+    // Eight float32 symbols in two segments, of which the first is given.
+    private static byte[] Cut(byte[] firstSegment) => Forge.File(1, [.. Forge.Name("w"), 0x90, 0x01, 8, .. Forge.One, 4, .. firstSegment, 0, 0, 0, 0, 0], new byte[8]);
+
+    private static byte[] SecondSegmentOutOfRange()
+    {
+        byte[] first = [0, 1, 0, 1];
+        byte[] second = [0, 1, 0, 2];
+        return Forge.File(
+            1,
+            [.. Forge.Name("w"), 0x90, 0x01, 8, .. Forge.One, 4, 0, 0, 1, .. Forge.UInt32(Forge.Crc(first)), 0, 0, 1, .. Forge.UInt32(Forge.Crc(second))],
+            [.. first, .. second]);
+    }
+
+    // Parameters of section 5.8.1: one lane, one table.
+    private static byte[] Classified(
+        string precision = "000", string tables = "00000", string classes = "000", string signs = "00", string weights = "00000000", string own = "0", string more = "") =>
+        Forge.Bits("00" + precision + tables + "000" + classes + signs + weights + own + more);
+
+    // Side information that says that the only row is empty.
+    private static byte[] EmptyRow()
+    {
+        var output = new BinaryRansEncoder();
+        for (int i = 0; i < 3; i++)
+            output.Add(0, 1 << 15);
+        output.EndBlock(last: false);
+        return output.ToArray();
     }
 
     private static byte[] Raw(string name) => [.. Forge.Name(name), 0x00, 0x00, .. Forge.UInt32(Forge.Crc(new byte[4]))];
@@ -131,6 +254,15 @@ internal static class HostileFiles
     {
         byte[] payload = [0, 1, 2, 1];
         return Forge.File(1, [.. Forge.Name("w"), 0x10, 0x01, 4, .. Forge.One, 0, 1, .. Forge.UInt32(Forge.Crc(payload))], payload);
+    }
+
+    private static byte[] BypassBitsGoOn()
+    {
+        short[] symbols = [.. Enumerable.Range(0, 300).Select(i => (short)(i % 10 == 3 ? (i * 13) - 2000 : i % 3))];
+        byte[] file = Samples.Write(writer => writer.Add("w", QuantizedTensor.FromSymbols(symbols, [300], QuantizationGrid.Uniform(1))), System.IO.Compression.CompressionLevel.Fastest);
+        using var reader = Samples.Open(file);
+        CompressedTensorInfo tensor = reader.Tensors[0];
+        return Forge.Rans(300, tensor.MinSymbol, tensor.MaxSymbol - tensor.MinSymbol, [.. file[^(int)tensor.StoredBytes..], 0]);
     }
 
     // A valid payload with one byte more.

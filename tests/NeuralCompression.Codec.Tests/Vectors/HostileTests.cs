@@ -1,7 +1,9 @@
+using System.Text.RegularExpressions;
+
 namespace NeuralCompression.Codec.Tests.Vectors;
 
 /// <summary>Every file in tests/vectors/invalid is refused with the code its name starts with and the message of the manifest.</summary>
-public sealed class HostileTests
+public sealed partial class HostileTests
 {
     public static TheoryData<string> Names => [.. HostileFiles.All().Select(file => file.Name)];
 
@@ -38,6 +40,60 @@ public sealed class HostileTests
         IEnumerable<string> codes = VectorFiles.Manifest(VectorFiles.Invalid).Select(line => line[0].Split('-')[0]).Distinct().Where(code => code != "NotSupported");
         Assert.Equal(Enum.GetNames<ContainerError>().Order(StringComparer.Ordinal), codes.Order(StringComparer.Ordinal));
     }
+
+    // Sections that describe one structure: what stands in the names of its files.
+    [Theory]
+    [InlineData("### 4.7 ", "segment")]
+    [InlineData("### 5.5 ", "Plane-")]
+    [InlineData("### 5.6 ", "mixing")]
+    [InlineData("### 5.7 ", "group")]
+    [InlineData("### 5.8 ", "classified")]
+    public void Vectors_HaveAFileForEveryCodeThatASectionNames(string heading, string word)
+    {
+        string document = File.ReadAllText(Path.Combine(VectorFiles.Root, "docs", "format.md"));
+        int start = document.IndexOf(heading, StringComparison.Ordinal);
+        string section = document[start..];
+        section = section[..NextHeading().Match(section, 1).Index];
+        string[] codes = [.. Enum.GetNames<ContainerError>().Where(code => section.Contains($"`{code}`", StringComparison.Ordinal))];
+        Assert.NotEmpty(codes);
+        string[] files = [.. VectorFiles.Manifest(VectorFiles.Invalid).Select(line => line[0])];
+        Assert.All(codes, code => Assert.Contains(files, file => file.StartsWith(code + "-", StringComparison.Ordinal) && file.Contains(word, StringComparison.OrdinalIgnoreCase)));
+    }
+
+    // A refusal that is added to the reader needs a file that shows it.
+    [Fact]
+    public void Vectors_HaveAFileForEveryMessageOfTheReader()
+    {
+        string[] shown = [.. VectorFiles.Manifest(VectorFiles.Invalid).Select(line => line[1])];
+        var missing = new SortedSet<string>(StringComparer.Ordinal);
+
+        // A file has it only while it becomes shorter under the reader.
+        const string Unseen = "The file ends inside padding.";
+        foreach (string folder in new[] { "Container", "EntropyCoding", "WeightCoding" })
+        {
+            foreach (string path in Directory.EnumerateFiles(Path.Combine(VectorFiles.Root, "src", "NeuralCompression.Codec", folder), "*.cs", SearchOption.AllDirectories))
+            {
+                // Sets have tests of their own, and only a stream that cannot seek is limited in what it keeps.
+                if (Path.GetFileName(path) is "SetManifest.cs" or "SetFiles.cs" or "ForwardSource.cs" or "RangeSource.cs")
+                    continue;
+                foreach (Match message in Message().Matches(File.ReadAllText(path)))
+                {
+                    // Of a message with numbers, what stands before the first.
+                    string start = message.Groups[1].Value.Split('{')[0];
+                    if (start != Unseen && !Array.Exists(shown, text => text.StartsWith(start, StringComparison.Ordinal)))
+                        missing.Add($"{Path.GetFileName(path)}: {start}");
+                }
+            }
+        }
+
+        Assert.Empty(missing);
+    }
+
+    [GeneratedRegex(@"^#{2,3} ", RegexOptions.Multiline)]
+    private static partial Regex NextHeading();
+
+    [GeneratedRegex(@"(?:ContainerError\.\w+|nameof\(DecodeLimits\.\w+\)),\s*(?:FormattableString\.Invariant\()?\$?""([^""]+)""")]
+    private static partial Regex Message();
 
     private static Exception Refusal(byte[] file)
     {

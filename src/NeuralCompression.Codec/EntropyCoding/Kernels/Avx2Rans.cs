@@ -22,10 +22,11 @@ internal static unsafe class Avx2Rans
     private const int MaxLanes = 2 * HalfStep;
     private const int AlignmentLanes = 64 / sizeof(uint);
 
-    // Row m moves the i-th loaded word to the i-th lane whose bit is set in m; one byte per lane.
-    private static readonly byte* Expansions = BuildExpansions();
+    // Both tables are read into locals before a loop: in it the runtime would check each time whether they are built, and that call would put every register on the stack.
+    /// <summary>Row m moves the i-th loaded word to the i-th lane whose bit is set in m; one byte per lane.</summary>
+    internal static readonly byte* Expansions = BuildExpansions();
 
-    // Row m moves the words of the lanes whose bits are set in m to the upper end of 16 bytes, in order.
+    // Row m moves the words of the lanes whose bits are not set in m to the upper end of 16 bytes, in order.
     private static readonly byte* Compactions = BuildCompactions();
 
     internal static bool IsSupported => Avx2.IsSupported && Popcnt.IsSupported;
@@ -40,6 +41,7 @@ internal static unsafe class Avx2Rans
         int steps = symbols.Length / lanes;
         int precision = table.PrecisionBits;
         bool wide = table.Packed.IsEmpty;
+        byte* expansions = Expansions;
         fixed (byte* firstWord = words)
         fixed (byte* firstSymbol = symbols)
         fixed (uint* slots = wide ? table.Slots : table.Packed)
@@ -50,13 +52,17 @@ internal static unsafe class Avx2Rans
             byte* end = firstSymbol + ((long)steps * lanes);
             byte* wordEnd = firstWord + words.Length;
             int step = lanes * sizeof(ushort);
+            uint slotMask = (1u << precision) - 1;
+            Vector256<uint> entries0 = Slots(slots, state, slotMask);
+            Vector256<uint> entries1 = Slots(slots, state + 8, slotMask);
             if (wide)
             {
                 while (symbol < end && wordEnd - word >= step)
                 {
                     for (int half = 0; half < lanes; half += HalfStep)
                     {
-                        word = DecodeHalf(state + half, slots, slotSymbols, precision, word, symbol, wide: true);
+                        uint* next = half + HalfStep < lanes ? state + half + HalfStep : state;
+                        word = DecodeHalf(state + half, next, ref entries0, ref entries1, slots, slotSymbols, precision, expansions, word, symbol, wide: true);
                         symbol += HalfStep;
                     }
                 }
@@ -65,7 +71,7 @@ internal static unsafe class Avx2Rans
             {
                 while (symbol < end && wordEnd - word >= step)
                 {
-                    word = DecodeHalf(state, slots, slotSymbols, precision, word, symbol, wide: false);
+                    word = DecodeHalf(state, state, ref entries0, ref entries1, slots, slotSymbols, precision, expansions, word, symbol, wide: false);
                     symbol += HalfStep;
                 }
             }
@@ -73,8 +79,8 @@ internal static unsafe class Avx2Rans
             {
                 while (symbol < end && wordEnd - word >= step)
                 {
-                    word = DecodeHalf(state, slots, slotSymbols, precision, word, symbol, wide: false);
-                    word = DecodeHalf(state + HalfStep, slots, slotSymbols, precision, word, symbol + HalfStep, wide: false);
+                    word = DecodeHalf(state, state + HalfStep, ref entries0, ref entries1, slots, slotSymbols, precision, expansions, word, symbol, wide: false);
+                    word = DecodeHalf(state + HalfStep, state, ref entries0, ref entries1, slots, slotSymbols, precision, expansions, word, symbol + HalfStep, wide: false);
                     symbol += 2 * HalfStep;
                 }
             }
@@ -93,6 +99,9 @@ internal static unsafe class Avx2Rans
         uint* state = Align(room);
         states.CopyTo(new Span<uint>(state, lanes));
         int precision = table.Source.PrecisionBits;
+        Vector128<uint> limitShift = Vector128.CreateScalar((uint)(RansConstants.StateBits - precision));
+        Vector256<uint> total = Vector256.Create(1u << precision);
+        byte* compactions = Compactions;
         fixed (byte* firstWord = words)
         fixed (byte* firstSymbol = symbols)
         fixed (ulong* entries = table.Entries)
@@ -104,7 +113,7 @@ internal static unsafe class Avx2Rans
                 for (int lane = lanes - VectorLanes; lane >= 0; lane -= VectorLanes)
                 {
                     symbol -= VectorLanes;
-                    word = EncodeVector(state + lane, entries, precision, word, symbol);
+                    word = EncodeVector(state + lane, entries, limitShift, total, compactions, word, symbol);
                 }
             }
 
@@ -114,13 +123,31 @@ internal static unsafe class Avx2Rans
         }
     }
 
+    // The entries of a vector are read while the one two places before it is computed with: reading takes as long as computing, and only together they fill the processor's
+    // window. The first two entries come from the call before, the last two read are those of the next.
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    private static byte* DecodeHalf(uint* state, uint* slots, byte* slotSymbols, int precision, byte* word, byte* symbol, bool wide)
+    private static byte* DecodeHalf(
+        uint* state,
+        uint* next,
+        ref Vector256<uint> entries0,
+        ref Vector256<uint> entries1,
+        uint* slots,
+        byte* slotSymbols,
+        int precision,
+        byte* expansions,
+        byte* word,
+        byte* symbol,
+        bool wide)
     {
-        Vector256<uint> symbols0 = DecodeVector(state, slots, slotSymbols, precision, ref word, wide);
-        Vector256<uint> symbols1 = DecodeVector(state + 8, slots, slotSymbols, precision, ref word, wide);
-        Vector256<uint> symbols2 = DecodeVector(state + 16, slots, slotSymbols, precision, ref word, wide);
-        Vector256<uint> symbols3 = DecodeVector(state + 24, slots, slotSymbols, precision, ref word, wide);
+        uint slotMask = (1u << precision) - 1;
+        Vector256<uint> entries2 = Slots(slots, state + 16, slotMask);
+        Vector256<uint> symbols0 = DecodeVector(state, entries0, slotSymbols, precision, expansions, ref word, wide);
+        Vector256<uint> entries3 = Slots(slots, state + 24, slotMask);
+        Vector256<uint> symbols1 = DecodeVector(state + 8, entries1, slotSymbols, precision, expansions, ref word, wide);
+        entries0 = Slots(slots, next, slotMask);
+        Vector256<uint> symbols2 = DecodeVector(state + 16, entries2, slotSymbols, precision, expansions, ref word, wide);
+        entries1 = Slots(slots, next + 8, slotMask);
+        Vector256<uint> symbols3 = DecodeVector(state + 24, entries3, slotSymbols, precision, expansions, ref word, wide);
 
         // Packing works within 128-bit halves, so groups of four lanes come out as 0 2 4 6 1 3 5 7 of the eight groups.
         Vector256<ushort> low = Avx2.PackUnsignedSaturate(symbols0.AsInt32(), symbols1.AsInt32());
@@ -133,18 +160,17 @@ internal static unsafe class Avx2Rans
     // States are stored as vectors and read one by one in the next step; where a vector crosses a cache line that takes twice as long.
     private static uint* Align(uint* room) => (uint*)(((nuint)room + 63) & ~(nuint)63);
 
-    // D3 to D6 for eight lanes; the symbols are returned.
+    // D4 to D6 for eight lanes whose table entries are given; the symbols are returned.
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    private static Vector256<uint> DecodeVector(uint* state, uint* slots, byte* slotSymbols, int precision, ref byte* word, bool wide)
+    private static Vector256<uint> DecodeVector(uint* state, Vector256<uint> entry, byte* slotSymbols, int precision, byte* expansions, ref byte* word, bool wide)
     {
         Vector256<uint> x = Vector256.Load(state);
-        Vector256<int> slot = (x & Vector256.Create((1u << precision) - 1)).AsInt32();
-        Vector256<uint> entry = Slots(slots, state, (1u << precision) - 1);
         Vector256<uint> low = Vector256.Create(0xFFu);
         Vector256<uint> symbols;
         Vector256<uint> quotient = Vector256.ShiftRightLogical(x, precision);
         if (wide)
         {
+            Vector256<int> slot = (x & Vector256.Create((1u << precision) - 1)).AsInt32();
             symbols = Avx2.GatherVector256((uint*)slotSymbols, slot, 1) & low;
             x = Avx2.MultiplyLow(entry & Vector256.Create(0xFFFFu), quotient) + Vector256.ShiftRightLogical(entry, 16);
         }
@@ -157,14 +183,14 @@ internal static unsafe class Avx2Rans
         Vector256<int> small = Avx2.CompareGreaterThan(Vector256.Create((int)RansConstants.LowerBound), x.AsInt32());
         uint mask = (uint)Avx.MoveMask(small.AsSingle());
         Vector256<int> loaded = Avx2.ConvertToVector256Int32((ushort*)word);
-        Vector256<int> spread = Avx2.PermuteVar8x32(loaded, Avx2.ConvertToVector256Int32(Expansions + (mask * VectorLanes)));
+        Vector256<int> spread = Avx2.PermuteVar8x32(loaded, Avx2.ConvertToVector256Int32(expansions + (mask * VectorLanes)));
         Vector256<uint> grown = Vector256.ShiftLeft(x, RansConstants.WordBits) | spread.AsUInt32();
         Avx2.BlendVariable(x, grown, small.AsUInt32()).Store(state);
         word += BitOperations.PopCount(mask) * sizeof(ushort);
         return symbols;
     }
 
-    // Eight single loads, from the states in memory: the gather instruction is slow on Zen 1 to 3, and on Intel since its microcode closes the gather side channel.
+    // D3 for eight lanes: eight single loads, from the states in memory; the gather instruction is slow on Zen 1 to 3, and on Intel since its microcode closes the gather side channel.
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     private static Vector256<uint> Slots(uint* slots, uint* state, uint slotMask) => Vector256.Create(
         slots[state[0] & slotMask],
@@ -178,20 +204,20 @@ internal static unsafe class Avx2Rans
 
     // E3 and E4 for eight lanes.
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    private static byte* EncodeVector(uint* state, ulong* entries, int precision, byte* word, byte* symbol)
+    private static byte* EncodeVector(uint* state, ulong* entries, Vector128<uint> limitShift, Vector256<uint> total, byte* compactions, byte* word, byte* symbol)
     {
         Vector256<uint> x = Vector256.Load(state);
         (Vector256<uint> field, Vector256<uint> reciprocal) = Entries(entries, symbol);
         Vector256<uint> frequency = field & Vector256.Create((1u << EncodeTable.FrequencyBits) - 1);
 
-        Vector256<int> limit = Vector256.ShiftLeft(frequency, RansConstants.StateBits - precision).AsInt32();
-        Vector256<int> large = ~Avx2.CompareGreaterThan(limit, x.AsInt32());
-        uint mask = (uint)Avx.MoveMask(large.AsSingle());
+        Vector256<int> limit = Avx2.ShiftLeftLogical(frequency, limitShift).AsInt32();
+        Vector256<int> small = Avx2.CompareGreaterThan(limit, x.AsInt32());
+        uint mask = (uint)Avx.MoveMask(small.AsSingle());
         Vector256<byte> lowWords = Avx2.Shuffle(x.AsByte(), Vector256.Create(
             (byte)0, 1, 4, 5, 8, 9, 12, 13, 255, 255, 255, 255, 255, 255, 255, 255, 0, 1, 4, 5, 8, 9, 12, 13, 255, 255, 255, 255, 255, 255, 255, 255));
         Vector128<byte> packed = Avx2.Permute4x64(lowWords.AsUInt64(), 0b1000).AsByte().GetLower();
-        Ssse3.Shuffle(packed, Vector128.Load(Compactions + (mask * 16))).Store(word - 16);
-        x = Avx2.BlendVariable(x, Vector256.ShiftRightLogical(x, RansConstants.WordBits), large.AsUInt32());
+        Ssse3.Shuffle(packed, Vector128.Load(compactions + (mask * 16))).Store(word - 16);
+        x = Avx2.BlendVariable(Vector256.ShiftRightLogical(x, RansConstants.WordBits), x, small.AsUInt32());
 
         // The high halves of 2x r: the even lanes' products shifted down, the odd lanes' taken where they are.
         Vector256<uint> twice = x + x;
@@ -202,8 +228,8 @@ internal static unsafe class Avx2Rans
 
         // 2^k q + (x - q f) + cum.
         Vector256<uint> cumulative = Vector256.ShiftRightLogical(field, EncodeTable.FrequencyBits) & Vector256.Create((1u << EncodeTable.FrequencyBits) - 1);
-        (x + cumulative + Avx2.MultiplyLow(quotient, Vector256.Create(1u << precision) - frequency)).Store(state);
-        return word - (BitOperations.PopCount(mask) * sizeof(ushort));
+        (x + cumulative + Avx2.MultiplyLow(quotient, total - frequency)).Store(state);
+        return word - (VectorLanes * sizeof(ushort)) + (BitOperations.PopCount(mask) * sizeof(ushort));
     }
 
     // Fields and reciprocals of eight symbols: 64-bit loads, then the even and the odd halves. Two gathers take twice as long.
@@ -237,13 +263,13 @@ internal static unsafe class Avx2Rans
         var table = (byte*)NativeMemory.AlignedAlloc(256 * 16, 64);
         for (int mask = 0; mask < 256; mask++)
         {
-            int place = VectorLanes - BitOperations.PopCount((uint)mask);
+            int place = BitOperations.PopCount((uint)mask);
             byte* row = table + (mask * 16);
             for (int i = 0; i < 16; i++)
                 row[i] = 255;
             for (int lane = 0; lane < VectorLanes; lane++)
             {
-                if (((mask >> lane) & 1) == 0)
+                if (((mask >> lane) & 1) != 0)
                     continue;
                 row[place * 2] = (byte)(lane * 2);
                 row[(place * 2) + 1] = (byte)((lane * 2) + 1);

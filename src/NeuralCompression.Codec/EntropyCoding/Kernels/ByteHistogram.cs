@@ -1,42 +1,50 @@
-using System.Buffers.Binary;
+using System.Runtime.CompilerServices;
 
 namespace NeuralCompression.Codec.EntropyCoding.Kernels;
 
 /// <summary>Counts bytes.</summary>
 internal static unsafe class ByteHistogram
 {
-    private const int Tables = 8;
+    private const int Tables = 4;
 
-    // Not a power of two: counters whose addresses differ by 4096 bytes would wait for one another as well.
-    private const int Stride = RansConstants.MaxAlphabet + 16;
+    // Not a power of two: counters whose addresses differ by 4096 bytes would wait for one another.
+    private const int Stride = RansConstants.MaxAlphabet + 64;
 
-    /// <summary>Counts bytes below <paramref name="alphabetSize"/>; eight tables side by side, because equal neighbours would wait for one another.</summary>
-    [System.Runtime.CompilerServices.MethodImpl(System.Runtime.CompilerServices.MethodImplOptions.AggressiveOptimization)]
-    internal static long[] Count(ReadOnlySpan<byte> text, int alphabetSize)
+    /// <summary>Counts bytes minus <paramref name="first"/> (modulo 256), all below <paramref name="alphabetSize"/>.</summary>
+    /// <remarks>Four tables side by side, because equal neighbours would wait for one another; read byte by byte, which is faster than taking words apart.</remarks>
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    internal static long[] Count(ReadOnlySpan<byte> text, int alphabetSize, byte first = 0)
     {
-        var counts = new long[alphabetSize];
-        int* tables = stackalloc int[Tables * Stride];
-        new Span<int>(tables, Tables * Stride).Clear();
-        while (text.Length >= sizeof(ulong))
+        uint* tables = stackalloc uint[Tables * Stride];
+        new Span<uint>(tables, Tables * Stride).Clear();
+        uint* table1 = tables + Stride;
+        uint* table2 = tables + (2 * Stride);
+        uint* table3 = tables + (3 * Stride);
+        fixed (byte* start = text)
         {
-            ulong eight = BinaryPrimitives.ReadUInt64LittleEndian(text);
-            tables[(byte)eight]++;
-            tables[(byte)(eight >> 8) + Stride]++;
-            tables[(byte)(eight >> 16) + (2 * Stride)]++;
-            tables[(byte)(eight >> 24) + (3 * Stride)]++;
-            tables[(byte)(eight >> 32) + (4 * Stride)]++;
-            tables[(byte)(eight >> 40) + (5 * Stride)]++;
-            tables[(byte)(eight >> 48) + (6 * Stride)]++;
-            tables[(int)(eight >> 56) + (7 * Stride)]++;
-            text = text[sizeof(ulong)..];
+            byte* next = start;
+            byte* end = start + text.Length;
+            for (; end - next >= 8; next += 8)
+            {
+                tables[next[0]]++;
+                table1[next[1]]++;
+                table2[next[2]]++;
+                table3[next[3]]++;
+                tables[next[4]]++;
+                table1[next[5]]++;
+                table2[next[6]]++;
+                table3[next[7]]++;
+            }
+
+            for (; next < end; next++)
+                tables[*next]++;
         }
 
-        foreach (byte symbol in text)
-            tables[symbol]++;
+        var counts = new long[alphabetSize];
         for (int symbol = 0; symbol < alphabetSize; symbol++)
         {
-            for (int table = 0; table < Tables; table++)
-                counts[symbol] += tables[(table * Stride) + symbol];
+            byte value = (byte)(symbol + first);
+            counts[symbol] = (long)tables[value] + table1[value] + table2[value] + table3[value];
         }
 
         return counts;

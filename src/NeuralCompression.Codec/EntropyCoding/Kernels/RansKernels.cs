@@ -18,21 +18,37 @@ internal static class RansKernels
         new("scalar", true, null, null),
         new("vector128", Vector128Rans.IsSupported, null, Vector128Rans.Decode),
         new("avx2", Avx2Rans.IsSupported, Avx2Rans.Encode, Avx2Rans.Decode),
+        new("avx512", Avx512Rans.IsSupported, Avx512Rans.Encode, Avx512Rans.Decode),
     ];
 
-    /// <summary>Encodes a text with the widest kernel.</summary>
+    // Proven in an emulator only: on a real processor it has to agree with the scalar code once before it is used.
+    private static readonly bool UseAvx512 = Avx512Rans.IsSupported && KernelSelfTest.Agrees(Avx512Rans.Encode, Avx512Rans.Decode);
+
+    /// <summary>True when a vector kernel encodes this many lanes here, which needs an <see cref="EncodeTable"/>.</summary>
+    internal static bool HasKernel(int lanes) => lanes % LaneUnit == 0 && Avx2Rans.IsSupported;
+
+    /// <summary>Encodes a text, or the part of it that starts at lane 0 and ends where encoding stands, with the widest kernel.</summary>
+    /// <param name="symbols">The part.</param>
+    /// <param name="frequencies">The table.</param>
+    /// <param name="table">The table as kernels need it; null where <see cref="HasKernel"/> is false.</param>
+    /// <param name="states">The lanes; updated.</param>
+    /// <param name="words">Words are written downwards from its end.</param>
     /// <returns>The offset of the first word.</returns>
-    internal static int Encode(ReadOnlySpan<byte> symbols, FrequencyTable table, Span<uint> states, Span<byte> words)
+    internal static int EncodeBlock(ReadOnlySpan<byte> symbols, FrequencyTable frequencies, EncodeTable? table, Span<uint> states, Span<byte> words)
     {
-        if (Avx2Rans.IsSupported)
-            return Encode(Avx2Rans.Encode, symbols, table, states, words);
-        return Encode(null, symbols, table, states, words);
+        if (table is null)
+            return ScalarRans.Encode(symbols, frequencies, states, words);
+        if (UseAvx512)
+            return EncodeBlock(Avx512Rans.Encode, symbols, table, states, words);
+        return EncodeBlock(Avx2Rans.Encode, symbols, table, states, words);
     }
 
     /// <summary>Decodes the next symbols of a text, all of them or a multiple of the lanes, with the widest kernel.</summary>
     /// <returns>The number of bytes of words read, or -1 when they end early.</returns>
     internal static int Decode(ReadOnlySpan<byte> words, SlotTable table, Span<uint> states, Span<byte> symbols)
     {
+        if (UseAvx512)
+            return Decode(Avx512Rans.Decode, words, table, states, symbols);
         if (Avx2Rans.IsSupported)
             return Decode(Avx2Rans.Decode, words, table, states, symbols);
         if (Vector128Rans.IsSupported)
@@ -44,16 +60,9 @@ internal static class RansKernels
     internal static int Encode(EncodeSteps? kernel, ReadOnlySpan<byte> symbols, FrequencyTable table, Span<uint> states, Span<byte> words)
     {
         states.Fill(RansConstants.LowerBound);                                                      // E1
-        int position = words.Length;
-        int whole = symbols.Length - (symbols.Length % states.Length);
-        if (kernel is not null && states.Length % LaneUnit == 0 && whole > 0)
-        {
-            position = ScalarRans.Encode(symbols[whole..], table, states, words);
-            whole = kernel(symbols[..whole], new EncodeTable(table), states, words[..position], out position);
-            return ScalarRans.Encode(symbols[..whole], table, states, words[..position]);
-        }
-
-        return ScalarRans.Encode(symbols, table, states, words);
+        return kernel is null || states.Length % LaneUnit != 0
+            ? ScalarRans.Encode(symbols, table, states, words)
+            : EncodeBlock(kernel, symbols, new EncodeTable(table), states, words);
     }
 
     /// <summary>Decodes with a given kernel; null is the scalar one.</summary>
@@ -77,5 +86,14 @@ internal static class RansKernels
 
         int rest = ScalarRans.Decode(words[position..], table, states, symbols[done..]);
         return rest < 0 ? -1 : position + rest;
+    }
+
+    private static int EncodeBlock(EncodeSteps kernel, ReadOnlySpan<byte> symbols, EncodeTable table, Span<uint> states, Span<byte> words)
+    {
+        int whole = symbols.Length - (symbols.Length % states.Length);
+        int position = ScalarRans.Encode(symbols[whole..], table.Source, states, words);
+        if (whole > 0)
+            whole = kernel(symbols[..whole], table, states, words[..position], out position);
+        return ScalarRans.Encode(symbols[..whole], table.Source, states, words[..position]);
     }
 }

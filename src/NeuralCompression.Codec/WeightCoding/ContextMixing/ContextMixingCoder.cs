@@ -107,7 +107,8 @@ internal static class ContextMixingCoder
         return columns == 1 ? Math.Min(length, DefaultColumns) : (int)columns;
     }
 
-    private static int BlockLength(int columns) => Math.Max(BlockWeights / columns, 1) * columns;
+    /// <summary>Weights of a block.</summary>
+    internal static int BlockLength(int columns) => Math.Max(BlockWeights / columns, 1) * columns;
 
     private struct Writer(BinaryRansEncoder output) : IDecisionCoder
     {

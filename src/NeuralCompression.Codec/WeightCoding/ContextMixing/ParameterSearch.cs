@@ -51,6 +51,14 @@ internal static class ParameterSearch
         }
     }
 
+    /// <summary>Parameters found before, for weights that have changed a little: what follows from counts alone is taken afresh.</summary>
+    internal static MixingParameters Adapt<T>(MixingParameters found, ReadOnlySpan<T> symbols, int columns)
+        where T : struct, IBinaryInteger<T>
+    {
+        MixingParameters start = Start(symbols, columns, found.Center);
+        return found with { Scale = start.Scale, EmptyLines = start.EmptyLines };
+    }
+
     internal static bool[] EmptyColumns<T>(ReadOnlySpan<T> symbols, int columns, int center)
         where T : struct, IBinaryInteger<T>
     {
@@ -170,7 +178,8 @@ internal static class ParameterSearch
         return periods;
     }
 
-    private static long Cost<T>(MixingParameters parameters, Span<T> symbols, int columns, int min, int max)
+    /// <summary>The code length of weights with given parameters; bits x 2^16.</summary>
+    internal static long Cost<T>(MixingParameters parameters, Span<T> symbols, int columns, int min, int max)
         where T : struct, IBinaryInteger<T>
     {
         var meter = default(Meter);
@@ -179,6 +188,15 @@ internal static class ParameterSearch
             model.Columns(ref meter, EmptyColumns<T>(symbols, columns, parameters.Center));
         model.Run(ref meter, symbols);
         return meter.Bits + ((long)parameters.ToArray().Length << (FixedPointLog2.FractionBits + 3));
+    }
+
+    /// <summary>The code length of weights by a fixed distribution; bits x 2^16.</summary>
+    internal static long Cost<T>(BellModel model, Span<T> symbols, int min, int max)
+        where T : struct, IBinaryInteger<T>
+    {
+        var meter = default(Meter);
+        model.Run(ref meter, symbols, min, max);
+        return meter.Bits + ((long)BellModel.HeadBytes << (FixedPointLog2.FractionBits + 3));
     }
 
     // Adds up the code length, bits x 2^16, probabilities rounded to 14 bits.

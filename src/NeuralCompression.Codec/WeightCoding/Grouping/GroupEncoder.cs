@@ -1,5 +1,5 @@
 using System.Buffers;
-using System.Runtime.CompilerServices;
+using System.Numerics.Tensors;
 using NeuralCompression.Codec.EntropyCoding;
 using NeuralCompression.Codec.EntropyCoding.Kernels;
 
@@ -12,10 +12,10 @@ internal static class GroupEncoder
     internal const int MinLength = 1 << 14;
 
     /// <summary>A larger group, which decodes faster, may cost one part in this many of the smallest estimate.</summary>
-    private const int Tolerance = 256;
+    private const int Tolerance = 192;
 
-    /// <summary>Above this many eighths of a bit per symbol pairs would need more tokens than there are.</summary>
-    private const int MaxEighthsOfBit = 28;
+    /// <summary>Above this many eighths of a bit a token would need more tokens than there are, unless all groups have one.</summary>
+    private const int MaxEighthsOfBit = 56;
 
     /// <summary>Bytes from which the symbols coded apart get 32 lanes: they are few, but would take long one by one.</summary>
     private const int ApartWideFrom = 2 << 10;
@@ -23,60 +23,77 @@ internal static class GroupEncoder
     /// <summary>Above this alphabet symbols are counted on their own before groups are, since pairs seldom pay.</summary>
     private const int SmallAlphabet = 16;
 
-    /// <summary>Codes digits (symbols minus the smallest) in groups where that is not more than 0.4 % longer than a token for each.</summary>
-    /// <param name="digits">The text.</param>
-    /// <param name="alphabetSize">Digits are below this.</param>
+    /// <summary>Codes symbols in groups where that is not more than 0.5 % longer than a token for each.</summary>
+    /// <param name="text">Symbols of 8 bits, two's complement.</param>
+    /// <param name="first">The smallest.</param>
+    /// <param name="alphabetSize">Symbols minus the smallest are below this.</param>
     /// <param name="plain">The plan for a token each; null where there is none.</param>
     /// <returns>The payload, or null where a token each is better.</returns>
-    internal static byte[]? TryEncode(ReadOnlySpan<byte> digits, int alphabetSize, out RansPlan? plain)
+    internal static BackwardBuffer? TryEncode(ReadOnlySpan<byte> text, byte first, int alphabetSize, out RansPlan? plain)
     {
         plain = null;
-        if (digits.Length < MinLength || alphabetSize > SmallAlphabet)
+        int size = 0;
+        if (text.Length >= MinLength && alphabetSize <= SmallAlphabet)
+            size = LargestSize(alphabetSize, SampledBits(text, first, alphabetSize));
+        if (size == 0)
         {
-            plain = Plain(ByteHistogram.Count(digits, alphabetSize));
-            if (digits.Length < MinLength || !IsCandidate(plain, digits.Length))
+            plain = Plain(ByteHistogram.Count(text, alphabetSize, first));
+            if (text.Length < MinLength || plain is null)
+                return null;
+            size = LargestSize(alphabetSize, (plain.EstimatedBytes << (FixedPointLog2.FractionBits + 3)) / text.Length);
+            if (size == 0)
                 return null;
         }
 
-        int size = SymbolGroups.MaxSize(alphabetSize);
-        ushort[] rented = ArrayPool<ushort>.Shared.Rent(digits.Length / 2);
-        try
+        List<int[]> counts = [SymbolGroups.Count(text, first, alphabetSize, size)];
+        for (int half = size / 2; half >= 1; half /= 2)
+            counts.Add(SymbolGroups.Halve(counts[^1], SymbolGroups.Numbers(alphabetSize, half)));
+        if (plain is null)
         {
-            Span<ushort> numbers = rented.AsSpan(0, digits.Length / size);
-            SymbolGroups.Number(digits, alphabetSize, size, numbers);
-            List<int[]> counts = [SymbolGroups.Count(numbers, SymbolGroups.Numbers(alphabetSize, size))];
-            for (int half = size / 2; half >= 1; half /= 2)
-                counts.Add(SymbolGroups.Halve(counts[^1], SymbolGroups.Numbers(alphabetSize, half)));
+            long[] symbols = Array.ConvertAll(counts[^1], count => (long)count);
+            foreach (byte symbol in text[(text.Length / size * size)..])
+                symbols[(byte)(symbol - first)]++;
+            plain = Plain(symbols);
             if (plain is null)
-            {
-                long[] symbols = Array.ConvertAll(counts[^1], count => (long)count);
-                foreach (byte digit in digits[(numbers.Length * size)..])
-                    symbols[digit]++;
-                plain = Plain(symbols);
-                if (!IsCandidate(plain, digits.Length))
-                    return null;
-            }
-
-            GroupPlan? chosen = Choose(counts, alphabetSize, size, plain!.EstimatedBytes);
-            if (chosen is null)
                 return null;
-            if (chosen.GroupSize != size)
-            {
-                numbers = rented.AsSpan(0, digits.Length / chosen.GroupSize);
-                SymbolGroups.Number(digits, alphabetSize, chosen.GroupSize, numbers);
-            }
+        }
 
-            return Write(digits, alphabetSize, chosen, numbers);
-        }
-        finally
+        GroupPlan? chosen = Choose(counts, alphabetSize, size, plain.EstimatedBytes);
+        return chosen is null ? null : Write(text, first, alphabetSize, chosen);
+    }
+
+    // The largest group whose tokens would not need more bits than tokens have; 0 where there is none.
+    private static int LargestSize(int alphabetSize, long bitsPerSymbol)
+    {
+        for (int size = SymbolGroups.MaxSize(alphabetSize); size >= 2; size /= 2)
         {
-            ArrayPool<ushort>.Shared.Return(rented);
+            if (SymbolGroups.Numbers(alphabetSize, size) <= RansConstants.MaxAlphabet || bitsPerSymbol * size * 8 <= (long)MaxEighthsOfBit << FixedPointLog2.FractionBits)
+                return size;
         }
+
+        return 0;
+    }
+
+    // Entropy of a symbol, bits x 2^16, of 2^14 symbols in 16 runs over the whole text: it decides which groups are counted, not how they are coded.
+    private static long SampledBits(ReadOnlySpan<byte> text, byte first, int alphabetSize)
+    {
+        const int Runs = 16;
+        const int RunLength = MinLength / Runs;
+        Span<int> counts = stackalloc int[alphabetSize];
+        counts.Clear();
+        for (int run = 0; run < Runs; run++)
+        {
+            foreach (byte symbol in text.Slice((int)((long)(text.Length - RunLength) * run / (Runs - 1)), RunLength))
+                counts[(byte)(symbol - first)]++;
+        }
+
+        long bits = 0;
+        foreach (int count in counts)
+            bits += count == 0 ? 0 : count * (long)(FixedPointLog2.Of(MinLength) - FixedPointLog2.Of(count));
+        return bits / MinLength;
     }
 
     private static RansPlan? Plain(long[] counts) => RansPlan.Create(counts, GroupPlan.PrecisionBits, wideFrom: RansPlan.FastWideFrom);
-
-    private static bool IsCandidate(RansPlan? plain, int length) => plain is not null && plain.EstimatedBytes * 64 <= (long)length * MaxEighthsOfBit;
 
     // The largest group among those whose estimate is close to the smallest.
     private static GroupPlan? Choose(List<int[]> counts, int alphabetSize, int maxSize, long plainBytes)
@@ -94,55 +111,40 @@ internal static class GroupEncoder
         return plans.Find(plan => plan.EstimatedBytes <= smallest + (smallest / Tolerance));
     }
 
-    private static byte[] Write(ReadOnlySpan<byte> digits, int alphabetSize, GroupPlan plan, ReadOnlySpan<ushort> numbers)
+    private static BackwardBuffer Write(ReadOnlySpan<byte> text, byte first, int alphabetSize, GroupPlan plan)
     {
         int size = plan.GroupSize;
-        byte escape = (byte)plan.Listed.Length;
-        byte[] rented = ArrayPool<byte>.Shared.Rent(numbers.Length);
+        int groups = text.Length / size;
+        ReadOnlySpan<byte> rest = text[(groups * size)..];
+        int apartLength = (plan.Escaped * size) + rest.Length;
+        byte[] rented = ArrayPool<byte>.Shared.Rent(apartLength);
+        BackwardBuffer? payload = null;
         try
         {
-            Span<byte> tokens = rented.AsSpan(0, numbers.Length);
-            Tokens(numbers, alphabetSize, plan, tokens);
-            var apart = new ArrayBufferWriter<byte>();
-            int escaped = 0;
-            for (int start = 0; plan.HasEscape; start++, escaped++)
-            {
-                int next = tokens[start..].IndexOf(escape);
-                if (next < 0)
-                    break;
-                start += next;
-                apart.Write(digits.Slice(start * size, size));
-            }
+            Span<byte> apart = rented.AsSpan(0, apartLength);
+            TensorPrimitives.Subtract(rest, first, apart[^rest.Length..]);
+            payload = RansEncoder.Encode(new GroupTokens(text, first, alphabetSize, plan, apart[..^rest.Length]), groups, plan.Tokens);
 
-            apart.Write(digits[(numbers.Length * size)..]);
-
-            using var output = new MemoryStream();
-            output.WriteByte((byte)(int.Log2(size) | (plan.HasEscape ? GroupLayout.EscapeBit : 0) | (plan.RiceBits << GroupLayout.RiceOffset)));
-            output.WriteByte((byte)(plan.Listed.Length - 1));
-            WriteList(output, plan);
+            using var head = new MemoryStream();
+            head.WriteByte((byte)(int.Log2(size) | (plan.HasEscape ? GroupLayout.EscapeBit : 0) | (plan.RiceBits << GroupLayout.RiceOffset)));
+            head.WriteByte((byte)(plan.Listed.Length - 1));
+            WriteList(head, plan);
             if (plan.HasEscape)
-                WriteCount(output, (uint)escaped);
-            if (apart.WrittenCount > 0)
-                PlaneCoder.WritePlane(output, apart.WrittenSpan, GroupPlan.PrecisionBits, ApartWideFrom);
-            output.Write(RansEncoder.Encode(tokens, plan.Tokens));
-            return output.ToArray();
+                WriteCount(head, (uint)plan.Escaped);
+            if (apartLength > 0)
+                PlaneCoder.WritePlane(head, apart, GroupPlan.PrecisionBits, ApartWideFrom);
+            payload.Prepend(head.GetBuffer().AsSpan(0, (int)head.Length));
+            return payload;
+        }
+        catch
+        {
+            payload?.Dispose();
+            throw;
         }
         finally
         {
             ArrayPool<byte>.Shared.Return(rented);
         }
-    }
-
-    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
-    private static void Tokens(ReadOnlySpan<ushort> numbers, int alphabetSize, GroupPlan plan, Span<byte> tokens)
-    {
-        var tokenOf = new byte[SymbolGroups.Numbers(alphabetSize, plan.GroupSize)];
-        tokenOf.AsSpan().Fill((byte)plan.Listed.Length);
-        for (int token = 0; token < plan.Listed.Length; token++)
-            tokenOf[plan.Listed[token]] = (byte)token;
-        numbers = numbers[..tokens.Length];
-        for (int i = 0; i < tokens.Length; i++)
-            tokens[i] = tokenOf[numbers[i]];
     }
 
     private static void WriteList(MemoryStream output, GroupPlan plan)

@@ -16,11 +16,11 @@ internal sealed class GroupPlan
 
     private const int MaxTokens = RansConstants.MaxAlphabet;
 
-    private GroupPlan(int groupSize, ushort[] listed, bool hasEscape, int riceBits, RansPlan tokens, long bytes)
+    private GroupPlan(int groupSize, ushort[] listed, int escaped, int riceBits, RansPlan tokens, long bytes)
     {
         GroupSize = groupSize;
         Listed = listed;
-        HasEscape = hasEscape;
+        Escaped = escaped;
         RiceBits = riceBits;
         Tokens = tokens;
         EstimatedBytes = bytes;
@@ -33,7 +33,10 @@ internal sealed class GroupPlan
     internal ushort[] Listed { get; }
 
     /// <summary>True when a last token stands for all other groups.</summary>
-    internal bool HasEscape { get; }
+    internal bool HasEscape => Escaped > 0;
+
+    /// <summary>How many groups have no token of their own.</summary>
+    internal int Escaped { get; }
 
     /// <summary>Low bits of a gap between two listed numbers that are written as they are.</summary>
     internal int RiceBits { get; }
@@ -126,7 +129,7 @@ internal sealed class GroupPlan
         long bytes = 2 + ((ListBits(listed, riceBits) + 7) / 8) + tokens.EstimatedBytes;
         if (hasEscape)
             bytes += 4 + EscapeBytes(counts, listed, alphabetSize, groupSize);
-        return new GroupPlan(groupSize, listed, hasEscape, riceBits, tokens, bytes);
+        return new GroupPlan(groupSize, listed, (int)escaped, riceBits, tokens, bytes);
     }
 
     // What the symbols of the groups without a token take.

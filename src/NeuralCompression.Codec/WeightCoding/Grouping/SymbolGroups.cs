@@ -1,4 +1,6 @@
+using System.Buffers;
 using System.Buffers.Binary;
+using System.Numerics.Tensors;
 using System.Runtime.CompilerServices;
 using System.Runtime.Intrinsics;
 using System.Runtime.Intrinsics.X86;
@@ -21,6 +23,25 @@ internal static class SymbolGroups
         for (int i = 0; i < groupSize; i++)
             numbers *= alphabetSize;
         return numbers;
+    }
+
+    /// <summary>Groups numbered at once, so that their digits stay in the first-level cache.</summary>
+    internal const int Block = 1024;
+
+    /// <summary>The largest group: symbols.</summary>
+    private const int LargestGroup = 8;
+
+    /// <summary>Up to here four tables of counts fit in the second-level cache.</summary>
+    private const int MaxFourfold = 1 << 13;
+
+    /// <summary>The number of each whole group of symbols; at most <see cref="Block"/> of them.</summary>
+    [SkipLocalsInit]
+    internal static void Number(ReadOnlySpan<byte> text, byte first, int alphabetSize, int groupSize, Span<ushort> numbers)
+    {
+        Span<byte> digits = stackalloc byte[Block * LargestGroup];
+        digits = digits[..(numbers.Length * groupSize)];
+        TensorPrimitives.Subtract(text[..digits.Length], first, digits);
+        Number(digits, alphabetSize, groupSize, numbers);
     }
 
     /// <summary>The number of each whole group of digits.</summary>
@@ -123,29 +144,58 @@ internal static class SymbolGroups
     private static Vector256<int> Fours(ReadOnlySpan<byte> digits, Vector256<sbyte> once, Vector256<short> twice) =>
         Avx2.MultiplyAddAdjacent(Avx2.MultiplyAddAdjacent(Vector256.Create(digits), once), twice);
 
-    /// <summary>Counts numbers, all below <paramref name="size"/>; four tables side by side, because equal neighbours would wait for one another.</summary>
-    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
-    internal static int[] Count(ReadOnlySpan<ushort> numbers, int size)
+    /// <summary>How often each number occurs among the whole groups of a text of symbols.</summary>
+    internal static int[] Count(ReadOnlySpan<byte> text, byte first, int alphabetSize, int groupSize)
     {
-        var counts = new int[size * 4];
-        Span<int> first = counts.AsSpan(0, size);
-        Span<int> second = counts.AsSpan(size, size);
-        Span<int> third = counts.AsSpan(2 * size, size);
-        Span<int> fourth = counts.AsSpan(3 * size, size);
-        while (numbers.Length >= 4)
+        // Four tables side by side, because equal neighbours would wait for one another.
+        int size = Numbers(alphabetSize, groupSize);
+        int stride = size <= MaxFourfold ? size : 0;
+        int[] counts = ArrayPool<int>.Shared.Rent(size + (3 * stride));
+        try
         {
-            first[numbers[0]]++;
-            second[numbers[1]]++;
-            third[numbers[2]]++;
-            fourth[numbers[3]]++;
-            numbers = numbers[4..];
-        }
+            counts.AsSpan(0, size + (3 * stride)).Clear();
+            Span<ushort> numbers = stackalloc ushort[Block];
+            for (int left = text.Length / groupSize; left > 0; left -= numbers.Length)
+            {
+                numbers = numbers[..Math.Min(Block, left)];
+                Number(text, first, alphabetSize, groupSize, numbers);
+                Add(numbers, counts, stride);
+                text = text[(numbers.Length * groupSize)..];
+            }
 
-        foreach (ushort number in numbers)
-            first[number]++;
-        for (int number = 0; number < size; number++)
-            counts[number] += counts[size + number] + counts[(2 * size) + number] + counts[(3 * size) + number];
-        return counts[..size];
+            for (int number = 0; number < stride; number++)
+                counts[number] += counts[stride + number] + counts[(2 * stride) + number] + counts[(3 * stride) + number];
+            return counts[..size];
+        }
+        finally
+        {
+            ArrayPool<int>.Shared.Return(counts);
+        }
+    }
+
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    private static unsafe void Add(ReadOnlySpan<ushort> numbers, int[] counts, int stride)
+    {
+        // Numbers are below the size of a table by how they are made.
+        fixed (ushort* start = numbers)
+        fixed (int* first = counts)
+        {
+            int* second = first + stride;
+            int* third = second + stride;
+            int* fourth = third + stride;
+            ushort* next = start;
+            ushort* end = start + numbers.Length;
+            for (; end - next >= 4; next += 4)
+            {
+                first[next[0]]++;
+                second[next[1]]++;
+                third[next[2]]++;
+                fourth[next[3]]++;
+            }
+
+            for (; next < end; next++)
+                first[*next]++;
+        }
     }
 
     /// <summary>Counts of groups half as long, from counts of groups: both halves of each.</summary>

@@ -1,0 +1,27 @@
+namespace NeuralCompression.Codec.WeightCoding.Classified;
+
+/// <summary>Predicts a decision from how often it was zero and one: the estimator of Krichevsky and Trofimov, which learns fastest from few decisions. Source: docs/format.md, section 5.8.2.</summary>
+internal struct DecisionCounter
+{
+    /// <summary>Both counts are halved when their sum reaches this.</summary>
+    private const int Limit = 255;
+
+    private byte zeros;
+    private byte ones;
+
+    /// <summary>Of a one; 128 to 65,408, in 1/65,536.</summary>
+    internal readonly int Probability => (((2 * ones) + 1) << 16) / (2 * (zeros + ones + 1));
+
+    internal void Add(int bit)
+    {
+        if (bit != 0)
+            ones++;
+        else
+            zeros++;
+        if (zeros + ones == Limit)
+        {
+            zeros = (byte)((zeros + 1) >> 1);
+            ones = (byte)((ones + 1) >> 1);
+        }
+    }
+}

@@ -1,0 +1,156 @@
+using System.Buffers;
+using System.Numerics;
+using NeuralCompression.Codec.EntropyCoding;
+
+namespace NeuralCompression.Codec.WeightCoding.Classified.Kernels;
+
+/// <summary>What a kernel needs to decode columns of one row of every lane, and what it leaves for the next. Source: docs/format.md, section 5.8.4.</summary>
+internal sealed class ClassifiedSteps : IDisposable
+{
+    private readonly byte[] laneClasses = new byte[RansReader.MaxLanes];
+
+    internal ClassifiedSteps(in ClassifiedParameters parameters, FrequencyTable[] tables, byte[] map, byte[] columnClasses, int firstSymbol)
+    {
+        Parameters = parameters;
+        Map = map;
+        ColumnClasses = columnClasses;
+        Lanes = RansConstants.LaneCounts[parameters.LaneCode];
+        Slots = BuildSlots(tables, parameters.PrecisionBits, firstSymbol);
+        int steps = (int)BitOperations.RoundUpToPowerOf2((uint)Math.Max(parameters.FarDistance, 2) + 2);
+        HistoryMask = steps - 1;
+        History = ArrayPool<byte>.Shared.Rent(steps * Lanes);
+        History.AsSpan(0, steps * Lanes).Fill(ClassifiedLayout.Neutral);
+        Block = new byte[ClassifiedLayout.BlockColumns * Lanes];
+        Near = Weights(parameters.NearWeight);
+        Second = Weights(parameters.SecondWeight);
+        Far = Weights(parameters.FarWeight);
+        Side = Weights(parameters.SideWeight);
+        NearSign = Signs(parameters.SignOfNear);
+        FarSign = Signs(parameters.SignOfFar);
+    }
+
+    internal ClassifiedParameters Parameters { get; }
+
+    /// <summary>Lanes of a step, also those that have nothing to do.</summary>
+    internal int Lanes { get; }
+
+    /// <summary>Lanes that have a row now: always the first ones.</summary>
+    internal int Active { get; private set; }
+
+    /// <summary>The states, one for each lane; those of lanes that have no row are of no use after a kernel ran.</summary>
+    internal uint[] States { get; } = new uint[RansReader.MaxLanes];
+
+    /// <summary>Table t at t x 2^precision: as <see cref="SlotTable.Packed"/>.</summary>
+    internal uint[] Slots { get; }
+
+    /// <summary>Tables by scale and energy.</summary>
+    internal byte[] Map { get; }
+
+    /// <summary>0 for an empty column.</summary>
+    internal byte[] ColumnClasses { get; }
+
+    /// <summary>Signed sizes of the last steps, a step after the other, in a ring.</summary>
+    internal byte[] History { get; }
+
+    /// <summary>Steps of the ring minus 1.</summary>
+    internal int HistoryMask { get; }
+
+    /// <summary>The number of the next step, modulo 2^32.</summary>
+    internal int Time { get; set; }
+
+    /// <summary>Receives symbols, a column after the other, one byte for each lane.</summary>
+    internal byte[] Block { get; }
+
+    /// <summary>Part of the energy of a neighbour, by its signed size: of the one 1 back.</summary>
+    internal byte[] Near { get; }
+
+    /// <summary>2 back.</summary>
+    internal byte[] Second { get; }
+
+    /// <summary>At the far distance.</summary>
+    internal byte[] Far { get; }
+
+    /// <summary>One step before and one after that.</summary>
+    internal byte[] Side { get; }
+
+    /// <summary>Part of the expected sign, by the signed size of the neighbour 1 back.</summary>
+    internal byte[] NearSign { get; }
+
+    /// <summary>At the far distance.</summary>
+    internal byte[] FarSign { get; }
+
+    /// <summary>The row class of each lane.</summary>
+    internal ReadOnlySpan<byte> LaneClasses => laneClasses;
+
+    /// <summary>The row classes that occur among the lanes, <see cref="ClassCount"/> of them.</summary>
+    internal byte[] PresentClasses { get; } = new byte[ClassifiedLayout.Classes];
+
+    internal int ClassCount { get; private set; }
+
+    /// <summary>For each present class a byte of ones for each lane that has it.</summary>
+    internal byte[] ClassMasks { get; } = new byte[ClassifiedLayout.Classes * RansReader.MaxLanes];
+
+    /// <summary>Ones for each lane that has a row.</summary>
+    internal uint[] ActiveMasks { get; } = new uint[RansReader.MaxLanes];
+
+    /// <summary>Goes to the next row of each lane.</summary>
+    internal void BeginRow(ReadOnlySpan<byte> classes)
+    {
+        Active = classes.Length;
+        classes.CopyTo(laneClasses);
+        ClassMasks.AsSpan().Clear();
+        ClassCount = 0;
+        for (byte value = 1; value < ClassifiedLayout.Classes; value++)
+        {
+            if (!classes.Contains(value))
+                continue;
+            Span<byte> mask = ClassMasks.AsSpan(ClassCount * RansReader.MaxLanes);
+            for (int lane = 0; lane < classes.Length; lane++)
+                mask[lane] = classes[lane] == value ? byte.MaxValue : (byte)0;
+            PresentClasses[ClassCount++] = value;
+        }
+
+        for (int lane = 0; lane < ActiveMasks.Length; lane++)
+            ActiveMasks[lane] = lane < Active ? uint.MaxValue : 0;
+    }
+
+    /// <summary>Gives back what was rented.</summary>
+    public void Dispose()
+    {
+        ArrayPool<uint>.Shared.Return(Slots);
+        ArrayPool<byte>.Shared.Return(History);
+    }
+
+    private static byte[] Weights(int weight)
+    {
+        var table = new byte[16];
+        for (int size = 1; size <= ClassifiedLayout.MaxSize; size++)
+            table[ClassifiedLayout.Neutral + size] = table[ClassifiedLayout.Neutral - size] = (byte)(weight * size);
+        return table;
+    }
+
+    private static byte[] Signs(bool counts)
+    {
+        var table = new byte[16];
+        for (int size = -ClassifiedLayout.MaxSize; size <= ClassifiedLayout.MaxSize; size++)
+            table[ClassifiedLayout.Neutral + size] = counts ? (byte)size : (byte)0;
+        return table;
+    }
+
+    private static uint[] BuildSlots(FrequencyTable[] tables, int precisionBits, int firstSymbol)
+    {
+        uint[] slots = ArrayPool<uint>.Shared.Rent(tables.Length << precisionBits);
+        Span<uint> free = slots;
+        foreach (FrequencyTable table in tables)
+        {
+            for (int symbol = 0; symbol < table.AlphabetSize; symbol++)
+            {
+                int frequency = table.Frequencies[symbol];
+                SlotTable.FillPacked(free[..frequency], (byte)(firstSymbol + symbol));
+                free = free[frequency..];
+            }
+        }
+
+        return slots;
+    }
+}

@@ -1,0 +1,203 @@
+using NeuralCompression.Codec.EntropyCoding;
+
+namespace NeuralCompression.Codec.WeightCoding.Classified;
+
+/// <summary>Contexts that share a table: sorted by mean magnitude, then neighbours in that order are merged while that saves more table than it costs text.</summary>
+/// <remarks>
+/// The distributions of weights differ by little but their scale, so contexts that should share a table are neighbours in this order: comparing neighbours takes the place of the search over all
+/// pairs of contexts that Brotli and JPEG XL make.
+/// </remarks>
+internal sealed class TableClusters
+{
+    // What a table is expected to take, in quarter bits: its parameters, each symbol that occurs, which is written the finer the more often it occurs, and a run of symbols that do not.
+    private const int TableQuarters = 24;
+    private const int SymbolQuarters = 5;
+    private const int MaxMantissaQuarters = 20;
+    private const int GapQuarters = 20;
+
+    // One part of the text in so many: what a further table must save, because it takes place in the cache of the decoder and time to lay out.
+    private const int SpeedShift = 15;
+
+    /// <summary>What a change of table in the map is expected to take.</summary>
+    private const int MapQuarters = 40;
+
+    private const int QuarterShift = FixedPointLog2.FractionBits - 2;
+
+    private TableClusters(byte[] map, List<long[]> counts, long cost)
+    {
+        Map = map;
+        Counts = counts;
+        Cost = cost;
+    }
+
+    /// <summary>Tables by context; a context that does not occur has the table of the one before it.</summary>
+    internal byte[] Map { get; }
+
+    /// <summary>Counts of each table's symbols, smallest mean magnitude first; at least two symbols occur in each.</summary>
+    internal List<long[]> Counts { get; }
+
+    /// <summary>Text and tables, roughly; bits x 2^16.</summary>
+    internal long Cost { get; }
+
+    /// <summary>Finds tables for counts of symbols by context.</summary>
+    /// <param name="counts">For each context <paramref name="alphabet"/> counts.</param>
+    /// <param name="alphabet">Digits of the text.</param>
+    /// <param name="zero">The digit of the symbol 0; outside the alphabet where that is.</param>
+    internal static TableClusters Create(ReadOnlySpan<int> counts, int alphabet, int zero)
+    {
+        var groups = new List<Group>();
+        for (int context = 0; context < ClassifiedLayout.Contexts; context++)
+        {
+            ReadOnlySpan<int> own = counts.Slice(context * alphabet, alphabet);
+            if (own.IndexOfAnyExcept(0) < 0)
+                continue;
+            var group = new Group { Counts = new long[alphabet], Contexts = [context] };
+            for (int digit = 0; digit < alphabet; digit++)
+            {
+                group.Counts[digit] = own[digit];
+                group.Total += own[digit];
+                group.Magnitude += own[digit] * (long)Math.Abs(digit - zero);
+            }
+
+            group.Cost = CostOf(group.Counts);
+            groups.Add(group);
+        }
+
+        groups.Sort((a, b) =>
+        {
+            int order = ((Int128)a.Magnitude * b.Total).CompareTo((Int128)b.Magnitude * a.Total);
+            return order != 0 ? order : a.Contexts[0].CompareTo(b.Contexts[0]);
+        });
+        Merge(groups);
+
+        var map = new byte[ClassifiedLayout.Contexts];
+        map.AsSpan().Fill(byte.MaxValue);
+        long cost = 0;
+        for (int table = 0; table < groups.Count; table++)
+        {
+            cost += groups[table].Cost;
+            foreach (int context in groups[table].Contexts)
+                map[context] = (byte)table;
+            EnsureTwo(groups[table].Counts);
+        }
+
+        FillGaps(map);
+        return new TableClusters(map, groups.ConvertAll(group => group.Counts), cost);
+    }
+
+    private static void Merge(List<Group> groups)
+    {
+        for (int i = 0; i + 1 < groups.Count; i++)
+            groups[i].Price(groups[i + 1]);
+        long worth = groups.Sum(group => group.Cost) >> SpeedShift;
+        while (groups.Count > 1)
+        {
+            int best = 0;
+            for (int i = 1; i + 1 < groups.Count; i++)
+            {
+                if (groups[i].Loss < groups[best].Loss)
+                    best = i;
+            }
+
+            if (groups[best].Loss >= worth && groups.Count <= ClassifiedLayout.MaxTables)
+                return;
+            groups[best].Take(groups[best + 1]);
+            groups.RemoveAt(best + 1);
+            if (best + 1 < groups.Count)
+                groups[best].Price(groups[best + 1]);
+            if (best > 0)
+                groups[best - 1].Price(groups[best]);
+        }
+    }
+
+    // Contexts that do not occur cost least as what comes before them.
+    private static void FillGaps(byte[] map)
+    {
+        int first = 0;
+        for (int start = 0; start < map.Length; start += ClassifiedLayout.Energies)
+        {
+            Span<byte> row = map.AsSpan(start, ClassifiedLayout.Energies);
+            if (row[0] == byte.MaxValue)
+                row[0] = (byte)first;
+            first = row[0];
+            for (int energy = 1; energy < row.Length; energy++)
+            {
+                if (row[energy] == byte.MaxValue)
+                    row[energy] = row[energy - 1];
+            }
+        }
+    }
+
+    // A table has at least two symbols: a slot of a neighbour costs next to nothing.
+    private static void EnsureTwo(long[] counts)
+    {
+        int only = counts.AsSpan().IndexOfAnyExcept(0);
+        if (counts.AsSpan().LastIndexOfAnyExcept(0) == only)
+            counts[only == 0 ? 1 : only - 1] = 1;
+    }
+
+    [System.Runtime.CompilerServices.MethodImpl(System.Runtime.CompilerServices.MethodImplOptions.AggressiveOptimization)]
+    private static long CostOf(long[] counts)
+    {
+        long total = 0;
+        long text = 0;
+        long quarters = TableQuarters + MapQuarters;
+        bool inGap = false;
+        foreach (long count in counts)
+        {
+            if (count == 0)
+            {
+                quarters += inGap ? 0 : GapQuarters;
+                inGap = true;
+                continue;
+            }
+
+            inGap = false;
+            total += count;
+            text -= count * FixedPointLog2.OfLarge(count);
+            quarters += SymbolQuarters + Math.Min(2 * long.Log2(count + 1), MaxMantissaQuarters);
+        }
+
+        return text + (total * FixedPointLog2.OfLarge(total)) + (quarters << QuarterShift);
+    }
+
+    private sealed class Group
+    {
+        internal required long[] Counts { get; init; }
+
+        internal required List<int> Contexts { get; init; }
+
+        internal long Total { get; set; }
+
+        internal long Magnitude { get; set; }
+
+        internal long Cost { get; set; }
+
+        /// <summary>What merging with the next group costs.</summary>
+        internal long Loss { get; private set; }
+
+        private long merged;
+
+        internal void Price(Group next)
+        {
+            merged = CostOf(Sum(next));
+            Loss = merged - Cost - next.Cost;
+        }
+
+        internal void Take(Group next)
+        {
+            for (int digit = 0; digit < Counts.Length; digit++)
+                Counts[digit] += next.Counts[digit];
+            Contexts.AddRange(next.Contexts);
+            Cost = merged;
+        }
+
+        private long[] Sum(Group next)
+        {
+            var sum = new long[Counts.Length];
+            for (int digit = 0; digit < sum.Length; digit++)
+                sum[digit] = Counts[digit] + next.Counts[digit];
+            return sum;
+        }
+    }
+}

@@ -1,0 +1,108 @@
+using System.IO.Compression;
+using CsCheck;
+using NeuralCompression.Codec.Tests.Kernels;
+using NeuralCompression.Codec.WeightCoding.Classified;
+using NeuralCompression.Codec.WeightCoding.Classified.Kernels;
+
+namespace NeuralCompression.Codec.Tests.Classified;
+
+/// <summary>Tables chosen by row, column and neighbours: every kernel decodes what the encoder wrote, and structure makes files smaller.</summary>
+public sealed class ClassifiedCodingTests
+{
+    private static readonly Gen<(long[] Shape, sbyte[] Symbols)> Tensors =
+        from shape in Gen.OneOfConst<long[]>([1, 900], [900, 1], [900], [3, 5, 3, 3], [67, 70], [70, 67], [33, 64], [64, 128], [31, 3, 5, 5], [10, 500], [300, 40], [2, 4001], [260, 260], [40, 2000])
+        from most in Gen.OneOfConst(1, 2, 7, 40, 126)
+        from seed in Gen.ULong
+        select (shape, Samples.Structured((int)shape[0], (int)(shape.Aggregate(1L, (a, b) => a * b) / shape[0]), seed, most));
+
+    public static TheoryData<string> Kernels => [.. ClassifiedKernels.All.Where(kernel => kernel.IsSupported).Select(kernel => kernel.Name)];
+
+    [Theory]
+    [MemberData(nameof(Kernels))]
+    public void Decode_EveryKernel_GivesTheSymbols(string name)
+    {
+        DecodeColumns kernel = ClassifiedKernels.All.Single(kernel => kernel.Name == name).Decode;
+        int coded = 0;
+        Tensors.Sample(
+            tensor =>
+            {
+                (long[] shape, sbyte[] symbols) = tensor;
+                // Every number of lanes: they follow from the weights and the length that is to be beaten.
+                foreach (long limit in (long[])[200, 2000, 20_000, 100_000_000])
+                {
+                    if (Encode(symbols, shape, limit) is not byte[] payload)
+                        continue;
+                    int lanes = payload[0] & 3;
+                    if (lanes < 2 && name != "scalar")
+                        continue;
+                    coded++;
+                    using var guarded = new GuardedMemory(payload.Length);
+                    payload.CopyTo(guarded.Span);
+                    var decoded = new sbyte[symbols.Length];
+                    ClassifiedReader.Decode(guarded.Span, shape, symbols.Min(), symbols.Max(), decoded, kernel);
+                    Assert.Equal(symbols, decoded);
+                }
+            },
+            iter: 60,
+            seed: "0000000000002",
+            threads: 1);
+        Assert.True(coded > 50);
+    }
+
+    [Theory]
+    [InlineData(-128, 127)]
+    [InlineData(1, 9)]
+    [InlineData(-9, -1)]
+    [InlineData(0, 1)]
+    public void RoundTrip_Ranges_GiveTheSymbols(int min, int max)
+    {
+        sbyte[] symbols = Array.ConvertAll(Samples.Structured(50, 60, 9, 40), symbol => (sbyte)Math.Clamp(4 * symbol, min, max));
+        symbols[7] = (sbyte)min;
+        symbols[8] = (sbyte)max;
+        byte[]? payload = Encode(symbols, [50, 60], 100_000);
+        Assert.NotNull(payload);
+        var decoded = new sbyte[symbols.Length];
+        ClassifiedReader.Decode(payload, [50, 60], min, max, decoded);
+        Assert.Equal(symbols, decoded);
+    }
+
+    [Fact]
+    public void Write_StructuredTensor_IsMuchSmallerThanWithOneTable()
+    {
+        var tensor = QuantizedTensor.FromSymbols(Samples.Structured(200, 300, 5, 3), [200, 300], QuantizationGrid.Uniform(1));
+        int one = Samples.Write(writer => writer.Add("w", tensor), CompressionLevel.Fastest).Length;
+        int several = Samples.Write(writer => writer.Add("w", tensor)).Length;
+        Assert.InRange(several, one / 3, one * 85 / 100);
+    }
+
+    [Fact]
+    public void Write_16BitSymbolsOfNarrowRange_AreTheSamePayload()
+    {
+        sbyte[] symbols = Samples.Structured(60, 60, 6, 7);
+        byte[] narrow = Samples.Write(writer => writer.Add("w", QuantizedTensor.FromSymbols(symbols, [60, 60], QuantizationGrid.Uniform(1))));
+        byte[] wide = Samples.Write(writer => writer.Add("w", QuantizedTensor.FromSymbols(Array.ConvertAll(symbols, symbol => (short)symbol), [60, 60], QuantizationGrid.Uniform(1))));
+        Assert.Equal(narrow, wide);
+        using var reader = Samples.Open(wide);
+        Assert.Equal("classified-rans", reader.Tensors[0].Coding);
+        var decoded = new short[symbols.Length];
+        reader.DecodeSymbols(reader.Tensors[0], decoded);
+        Assert.Equal(Array.ConvertAll(symbols, symbol => (short)symbol), decoded);
+    }
+
+    [Fact]
+    public void Decode_EveryTruncation_IsRefused()
+    {
+        sbyte[] symbols = Samples.Structured(67, 70, 70, 40);
+        byte[] payload = Encode(symbols, [67, 70], 100_000)!;
+        var decoded = new sbyte[symbols.Length];
+        for (int length = 0; length < payload.Length; length++)
+            Assert.Throws<InvalidDataException>(() => ClassifiedReader.Decode(payload.AsSpan(0, length), [67, 70], symbols.Min(), symbols.Max(), decoded));
+        Assert.Throws<InvalidDataException>(() => ClassifiedReader.Decode([.. payload, 0, 0], [67, 70], symbols.Min(), symbols.Max(), decoded));
+    }
+
+    private static byte[]? Encode(sbyte[] symbols, long[] shape, long limit)
+    {
+        byte[]? payload = symbols.Min() == symbols.Max() ? null : ClassifiedEncoder.TryEncode(symbols, shape, symbols.Min(), symbols.Max(), limit);
+        return payload;
+    }
+}

@@ -1,0 +1,49 @@
+namespace NeuralCompression.Codec.Tests.Reference;
+
+/// <content>Section 5.7: several neighbouring symbols as one token.</content>
+internal sealed partial class ReferenceDecoder
+{
+    private void Groups(Tensor tensor, int end)
+    {
+        int n = tensor.Count;
+        int m = tensor.Max - tensor.Min + 1;
+        Must(tensor.Min >= -128 && tensor.Max <= 127, "symbols of 8 bits");
+        int parameters = U8();
+        Must(parameters < 128, "reserved bit");
+        int p = 1 << (parameters % 4);
+        Must(p > 1 && p <= (m <= 4 ? 8 : m <= 16 ? 4 : 2) && p <= n, "group size");
+        bool hasEscape = (parameters & 4) != 0;
+        int listed = U8() + 1;
+        int alphabet = listed + (hasEscape ? 1 : 0);
+        Must(alphabet is >= 2 and <= 256, "listed groups");
+
+        int r = parameters >> 3;
+        var bits = new BitField(file, at, end);
+        var numbers = new List<long>();
+        for (int i = 0; i < listed; i++)
+        {
+            long gap = (long)bits.Ones(most: 1 << 16) << r;
+            numbers.Add((i == 0 ? 0 : numbers[i - 1] + 1) + gap + bits.Number(r));
+        }
+
+        Must(numbers[^1] < Math.Pow(m, p), "group number");
+        at = bits.End();
+
+        int escapes = hasEscape ? Int() : 0;
+        Must(!hasEscape || (escapes >= 1 && escapes <= n / p), "escapes");
+        int apartCount = (escapes * p) + (n % p);
+        var apart = new Queue<int>(apartCount == 0 ? [] : Plane(U8(), apartCount));
+        Must(apart.All(digit => digit < m), "digit");
+
+        int[] tokens = Rans(n / p, alphabet);
+        Must(tokens.Count(token => token == listed) == escapes, "number of escapes");
+        for (int i = 0; i < n; i++)
+        {
+            int token = i / p < tokens.Length ? tokens[i / p] : listed;
+            long digit = token == listed ? apart.Dequeue() : numbers[token] / (long)Math.Pow(m, i % p) % m;
+            tensor.Symbols[i] = (int)digit + tensor.Min;
+        }
+
+        Must(at == end, "payload goes on");
+    }
+}
