@@ -34,6 +34,9 @@ public sealed class CompressionOptions
     /// </summary>
     public double QuantizedForward { get; set; }
 
+    /// <summary>What drives strength, noise, rounding, learning rate and freezing by the number of optimizer steps; null (the default) leaves them to the owner of the session.</summary>
+    public CompressionSchedule? Schedule { get; set; }
+
     /// <summary>The level the file will be saved at: what <see cref="CompressionSession.MeasureBytes"/> and <see cref="TargetBytes"/> speak of; default <see cref="CompressionLevel.Optimal"/>.</summary>
     public CompressionLevel Level { get; set; } = CompressionLevel.Optimal;
 
@@ -60,12 +63,13 @@ public sealed class CompressionOptions
     internal CompressionOptions Copy() => new()
     {
         Quantization = Quantization.Copy(),
-        Loss = Loss.Copy(),
+        Loss = Loss.Copy(bounded: Mapping != MappingKind.Identity),
         Noise = Noise.Copy(),
         Initialization = Initialization.Copy(),
         Mapping = Mapping,
         TrainGains = TrainGains,
         QuantizedForward = QuantizedForward,
+        Schedule = Schedule,
         Include = Include,
         Level = Level,
         TargetBytes = TargetBytes,

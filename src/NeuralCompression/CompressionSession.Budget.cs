@@ -30,7 +30,7 @@ public sealed partial class CompressionSession
     public double BudgetFactor => _budget?.Factor ?? 1;
 
     // The strength in force.
-    private double Strength => Lambda * BudgetFactor;
+    private double Strength => Lambda * LambdaScale * BudgetFactor;
 
     /// <summary>What <see cref="Save(string, CompressionLevel?)"/> would write now with every weight at its nearest level, from the coders' own cost models: for every so many steps.</summary>
     /// <param name="level">The level of the file; null takes <see cref="CompressionOptions.Level"/>.</param>
@@ -80,7 +80,7 @@ public sealed partial class CompressionSession
             return;
         }
 
-        if (Lambda == 0 || IsFrozen)
+        if (Lambda * LambdaScale == 0 || IsFrozen)
         {
             _budget.Pause();
             return;

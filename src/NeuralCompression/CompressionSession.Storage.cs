@@ -83,7 +83,11 @@ public sealed partial class CompressionSession
         LeaveQuantized();
         (_draws, _steps) = SessionState.Load(path, this, _model, _options, _weights, _budget, _budgetMeter);
         _hasGradients = false;
+        _scheduledStep = -1;
     }
+
+    internal WeightMapping WithSteepness(double steepness) =>
+        Mapping = WeightMapping.Create(_options.Mapping, _options.Quantization.LowerLimit, _options.Quantization.UpperLimit, steepness);
 
     private void PrepareToSave()
     {

@@ -50,6 +50,10 @@ public sealed partial class CompressionSession : IDisposable
     private bool _inClosure;
     private ulong _draws;
     private long _steps;
+
+    // The step whose schedule was applied last.
+    private long _scheduledStep = -1;
+    private OptimizerGroups? _groups;
     private bool _disposed;
 
     /// <summary>Takes a module's weights under control. Its function does not change, but for rounding and clipped seed weights; with <see cref="StartingPoint.Random"/> it gets new weights.</summary>
@@ -57,7 +61,7 @@ public sealed partial class CompressionSession : IDisposable
     /// <param name="options">What to do; copied. Null takes the defaults.</param>
     /// <exception cref="ArgumentNullException"><paramref name="model"/> is null.</exception>
     /// <exception cref="Microsoft.Extensions.Options.OptionsValidationException">An option is out of its range; the error names every one.</exception>
-    /// <exception cref="ArgumentException">The module has no parameter to compress, or its weights are not finite or do not fit the range.</exception>
+    /// <exception cref="ArgumentException">The module has no parameter to compress, its weights are not finite or do not fit the range, or a pattern of <see cref="LossOptions.Strengths"/> matches none of them.</exception>
     /// <exception cref="InvalidOperationException">The module already has a session; or a random start cannot reach its occupancy.</exception>
     public CompressionSession(nn.Module model, CompressionOptions? options = null)
     {
@@ -67,6 +71,9 @@ public sealed partial class CompressionSession : IDisposable
         options.ThrowIfInvalid();
         _options = options.Copy();
         Lambda = _options.Loss.Lambda;
+        LambdaScale = 1;
+        LearningRateScale = 1;
+        Equalizer = _options.Loss.Equalizer;
         if (_options.TargetBytes is { } target)
         {
             _budget = new BudgetController(TrainingAim * target, _options.BudgetSteps / (double)_options.BudgetInterval);
@@ -101,6 +108,38 @@ public sealed partial class CompressionSession : IDisposable
             ? value : throw new ArgumentOutOfRangeException(nameof(value), value, "The strength must be finite and not negative.");
     }
 
+    /// <summary>Schedule factor of <see cref="Lambda"/> now: the strength in force is the product. Dimensionless, range [0, ∞), 1 at first. Settable between steps.</summary>
+    /// <exception cref="ArgumentOutOfRangeException">The value is negative or not finite.</exception>
+    public double LambdaScale
+    {
+        get;
+        set => field = double.IsFinite(value) && value >= 0
+            ? value : throw new ArgumentOutOfRangeException(nameof(value), value, "The factor must be finite and not negative.");
+    }
+
+    /// <summary>Strength of the equaliser now, in force once zeros are frozen (<see cref="LossOptions.Equalizer"/>); loss units, range [0, ∞). Settable between steps.</summary>
+    /// <exception cref="ArgumentOutOfRangeException">The value is negative or not finite.</exception>
+    public double Equalizer
+    {
+        get;
+        set => field = double.IsFinite(value) && value >= 0
+            ? value : throw new ArgumentOutOfRangeException(nameof(value), value, "The strength must be finite and not negative.");
+    }
+
+    /// <summary>
+    /// What the schedule wants the learning rate to be now, as a factor of the initial one; dimensionless, range [0, ∞), 1 without a schedule. Where the schedule drives it, <see cref="Step(optim.Optimizer)"/> sets every
+    /// learning rate of the optimizer to its initial value times this, so no other scheduler must run.
+    /// </summary>
+    public double LearningRateScale { get; internal set; }
+
+    /// <summary>Optimizer steps so far.</summary>
+    public long Steps => _steps;
+
+    /// <summary>The schedule's phase of the next step; null without a schedule.</summary>
+    public SchedulePhase? Phase => _options.Schedule?.PhaseAt(_steps);
+
+    private LossStrengths Strengths => new(Strength, IsFrozen ? Equalizer : 0);
+
     /// <summary>Schedule factor s of the noise now; fraction, range [0, 1]. Settable between steps.</summary>
     /// <exception cref="ArgumentOutOfRangeException">The value lies outside [0, 1].</exception>
     public double NoiseScale
@@ -120,13 +159,16 @@ public sealed partial class CompressionSession : IDisposable
     }
 
     /// <summary>The mapping of all compressed tensors.</summary>
-    public WeightMapping Mapping { get; }
+    public WeightMapping Mapping { get; private set; }
 
     /// <summary>The compressed tensors, in the module's order.</summary>
     public IReadOnlyList<CompressedWeight> Weights { get; private set; } = [];
 
     /// <summary>Whether <see cref="FreezeZeros"/> was called.</summary>
     public bool IsFrozen => _weights[0].IsFrozen;
+
+    /// <summary>Whether <see cref="FixLevels"/> was called.</summary>
+    public bool IsFixed => _weights[0].IsAssigned;
 
     /// <summary>Fraction of the compressed weights that quantise to zero now, in [0, 1].</summary>
     public double Sparsity
@@ -176,38 +218,23 @@ public sealed partial class CompressionSession : IDisposable
     public IDisposable BeginStep()
     {
         ThrowIfUnusable();
-        ThrowIfChanged();
-        LeaveQuantized();
-        foreach (var weight in _weights)
-        {
-            // Within a closure the optimizer itself moves θ between evaluations.
-            if (_inClosure)
-            {
-                weight.ReadGain();
-                weight.Remap();
-            }
-            else if (!weight.Remap())
-            {
-                weight.WriteEffectiveWeights();
-                throw new InvalidOperationException(
-                    $"The raw parameter of '{weight.Name}' changed outside the session; call session.Step(optimizer) instead of optimizer.step().");
-            }
-        }
-
+        ApplySchedule();
+        PrepareToOpen();
         var settings = new StepSettings(_options.Noise.Seed, _draws, _model.training ? NoiseScale : 0, _options.Noise.Target, QuantizedForward);
-        try
+        for (int i = 0; i < _weights.Count; i++)
         {
-            foreach (var weight in _weights)
+            // A gradient left in a parameter from outside would be taken for this step's.
+            _weights[i].PrepareGradient();
+            try
             {
-                // A gradient left in a parameter from outside would be taken for this step's.
-                weight.PrepareGradient();
-                weight.WriteNoisyWeights(settings);
+                ThrowUnlessOpen(_weights[i], _weights[i].Open(settings));
             }
-        }
-        catch (ArgumentException e)
-        {
-            _weights.ForEach(w => w.Restore());
-            throw new InvalidOperationException($"A weight is not a number: the training has diverged; lower the learning rate. ({e.Message})", e);
+            catch (Exception e) when (e is ArgumentException or InvalidOperationException)
+            {
+                _weights[..i].ForEach(w => w.Restore());
+                throw e is InvalidOperationException ? e
+                    : new InvalidOperationException($"A weight is not a number: the training has diverged; lower the learning rate. ({e.Message})", e);
+            }
         }
 
         _draws++;
@@ -229,19 +256,29 @@ public sealed partial class CompressionSession : IDisposable
         _lossAsked = true;
         using var scope = NewDisposeScope();
         var resultType = _weights.Any(w => w.Theta.dtype == ScalarType.Float64) ? ScalarType.Float64 : ScalarType.Float32;
-        bool graph = _options.Loss.Mode == LossMode.Autograd && Strength > 0 && is_grad_enabled();
+        var strengths = Strengths;
+        bool graph = _options.Loss.Mode == LossMode.Autograd && strengths.Any && is_grad_enabled();
         double value = 0;
+        double constant = 0;
         Tensor? sum = null;
         foreach (var weight in _weights)
         {
-            var ratio = weight.Ratio();
-            double term = Strength * ratio.Value(_options.Loss);
+            double term = weight.LossValue(strengths);
             value += term;
-            if (graph)
+            if (graph && !weight.IsAssigned)
             {
-                var surrogate = SparsityEqualizingLoss.LinearSurrogate(weight.Theta, weight.LossGradient(ratio, Strength, _options.Loss), term, resultType);
+                var surrogate = SparsityEqualizingLoss.LinearSurrogate(weight.Theta, weight.LossGradient(strengths), term, resultType);
                 sum = sum is null ? surrogate : sum.add(surrogate.to(sum.device));
             }
+            else
+            {
+                constant += term;
+            }
+        }
+
+        if (sum is not null && constant != 0)
+        {
+            sum = sum.add(constant);
         }
 
         return (sum ?? tensor(value, resultType, _weights[0].Theta.device)).MoveToOuterDisposeScope();
@@ -284,12 +321,27 @@ public sealed partial class CompressionSession : IDisposable
         ThrowIfStale();
         LeaveQuantized();
         var rate = FitBudget(FreezeAim);
-        foreach (var weight in _weights)
+        _weights.ForEach(w => w.Freeze(rate));
+    }
+
+    /// <summary>
+    /// Fixes every weight at its level, zeros included: from here on only gains, biases and norms are trained, and the forward pass sees what a reader will decode, but for the rounding of those. θ gets no gradient any more.
+    /// </summary>
+    /// <exception cref="ObjectDisposedException">The session is disposed.</exception>
+    /// <exception cref="InvalidOperationException">A step is open, a parameter changed behind the session's back, or gradients are waiting for a step.</exception>
+    public void FixLevels()
+    {
+        ThrowIfUnusable();
+        ThrowIfChanged();
+        ThrowIfStale();
+        if (_hasGradients)
         {
-            weight.Freeze(rate);
-            weight.Remap();
-            weight.WriteEffectiveWeights();
+            throw new InvalidOperationException("Gradients are waiting for a Step; fix the levels after it, or they would be lost.");
         }
+
+        LeaveQuantized();
+        var rate = FitBudget(share: 1);
+        _weights.ForEach(w => w.Assign(rate));
     }
 
     /// <summary>
@@ -349,7 +401,9 @@ public sealed partial class CompressionSession : IDisposable
     {
         var initializer = new SeedAwareInitializer(Mapping, _options.Initialization, _options.Quantization);
         var compressed = new HashSet<nint>();
-        foreach (var (name, parameter) in WeightSelection.Of(_model, _options.Include))
+        var selected = WeightSelection.Of(_model, _options.Include).ToList();
+        double[] factors = selected.Count == 0 ? [] : _options.Loss.FactorsOf(selected.ConvertAll(w => w.Name));
+        foreach (var (name, parameter) in selected)
         {
             compressed.Add(TensorMemory.Identity(parameter));
             try
@@ -357,7 +411,7 @@ public sealed partial class CompressionSession : IDisposable
                 using var start = _options.Initialization.Start == StartingPoint.Random
                     ? initializer.Random(parameter.shape, initializer.TargetSpread(parameter.shape), _weights.Count, SessionWeight.RawType(parameter), parameter.device)
                     : initializer.FromSeed(parameter);
-                _weights.Add(SessionWeight.Create(name, _weights.Count, parameter, start, Mapping, _options));
+                _weights.Add(SessionWeight.Create(name, _weights.Count, parameter, start, Mapping, _options, factors[_weights.Count]));
             }
             catch (ArgumentException e)
             {
@@ -384,32 +438,21 @@ public sealed partial class CompressionSession : IDisposable
     private void CloseStep()
     {
         _stepOpen = false;
-        bool any = false;
+        var mode = _options.Loss.Mode;
+        bool any = _weights.Exists(w => w.HasTaskGradient());
+        var strengths = any && _lossAsked && mode == LossMode.DirectGradient && Strengths.Any ? Strengths : default(LossStrengths?);
         try
         {
-            foreach (var weight in _weights)
-            {
-                any |= weight.CollectGradient();
-            }
+            _weights.ForEach(w => w.Close(strengths));
         }
-        finally
+        catch
         {
             _weights.ForEach(w => w.Restore());
+            throw;
         }
 
         // The compression term alone, without a task, leaves nothing in the parameters; its gradient is in θ already.
-        any |= !any && _lossAsked && _options.Loss.Mode == LossMode.Autograd && _weights.Exists(w => w.HasGradient());
-
-        bool direct = _options.Loss.Mode == LossMode.DirectGradient && _lossAsked && Strength > 0;
-        if (any && direct)
-        {
-            foreach (var weight in _weights)
-            {
-                weight.AddLossGradient(Strength, _options.Loss);
-            }
-        }
-
-        _hasGradients |= any;
+        _hasGradients |= any || (_lossAsked && mode == LossMode.Autograd && _weights.Exists(w => w.HasGradient()));
     }
 
     private void StepWith(optim.Optimizer optimizer, Func<Tensor>? closure)
@@ -421,9 +464,15 @@ public sealed partial class CompressionSession : IDisposable
             throw new InvalidOperationException("There are no gradients: open a step with BeginStep and call backward inside it before Step.");
         }
 
-        var learningRates = LearningRatesOf(optimizer);
+        var groups = GroupsOf(optimizer);
+        ApplySchedule();
         ThrowIfChanged();
         LeaveQuantized();
+        if (_options.Schedule is { DrivesLearningRate: true })
+        {
+            groups.ScaleLearningRates(LearningRateScale);
+        }
+
         if (_options.KeepsMoments)
         {
             foreach (var weight in _weights)
@@ -442,64 +491,116 @@ public sealed partial class CompressionSession : IDisposable
         {
             _inClosure = false;
             _hasGradients = false;
-            FollowTheta(learningRates);
+            FollowTheta(groups);
         }
     }
 
-    private void FollowTheta(Dictionary<nint, double> learningRates)
+    private void FollowTheta(OptimizerGroups groups)
     {
         _steps++;
+        var strengths = Strengths;
+        bool proximal = _options.Loss.Mode == LossMode.Proximal;
+        double biasCorrection = proximal ? 1 - Math.Pow(ProximalSettings.Beta2, _steps) : 1;
         foreach (var weight in _weights)
         {
             weight.ReadGain();
-            if (_options.Loss.Mode == LossMode.Proximal)
-            {
-                double biasCorrection = 1 - Math.Pow(ProximalSettings.Beta2, _steps);
-                weight.ProximalStep(new ProximalSettings(_options.Loss, Strength, learningRates[TensorMemory.Identity(weight.Theta)], biasCorrection));
-            }
-
-            weight.Constrain();
-            weight.Remap();
-            weight.WriteEffectiveWeights();
+            weight.Follow(proximal ? new ProximalSettings(strengths, groups.LearningRateOf(weight.Theta), biasCorrection) : null);
         }
 
         SteerStrength();
     }
 
-    // Learning rate of every parameter of the optimizer. By identity, since a native optimizer has wrappers of its own.
-    private Dictionary<nint, double> LearningRatesOf(optim.Optimizer optimizer)
+    private OptimizerGroups GroupsOf(optim.Optimizer optimizer)
     {
-        var rates = new Dictionary<nint, double>();
-        if (optimizer is OptimizerHelper)
+        if (_groups?.IsOf(optimizer) != true)
         {
-            foreach (var group in optimizer.ParamGroups.OfType<ParamGroup>())
-            {
-                foreach (var parameter in group.Parameters)
-                {
-                    rates[TensorMemory.Identity(parameter)] = group.LearningRate;
-                }
-            }
-        }
-        else
-        {
-            // LBFGS is native. The list in its group would wrap the same native tensors anew at every enumeration and free them as often; this one is ours.
-            foreach (var parameter in optimizer.parameters().ToList())
-            {
-                rates[TensorMemory.Identity(parameter)] = optimizer.ParamGroups.First().LearningRate;
-                parameter.Dispose();
-            }
+            _groups = new OptimizerGroups(optimizer, Parameters());
         }
 
-        foreach (var parameter in Parameters())
+        return _groups;
+    }
+
+    private void ApplySchedule()
+    {
+        if (_options.Schedule is not { } schedule || _scheduledStep == _steps)
         {
-            if (!rates.ContainsKey(TensorMemory.Identity(parameter)))
+            return;
+        }
+
+        var (phase, fraction, isFirst) = schedule.At(_steps);
+        LambdaScale = phase.LambdaScale?.At(fraction) ?? LambdaScale;
+        NoiseScale = phase.NoiseScale?.At(fraction) ?? NoiseScale;
+        QuantizedForward = phase.QuantizedForward?.At(fraction) ?? QuantizedForward;
+        Equalizer = phase.Equalizer?.At(fraction) ?? Equalizer;
+        LearningRateScale = phase.LearningRateScale?.At(fraction) ?? LearningRateScale;
+        if (isFirst && phase.FreezeZeros)
+        {
+            FreezeZeros();
+        }
+
+        if (isFirst && phase.FixLevels)
+        {
+            FixLevels();
+        }
+
+        _scheduledStep = _steps;
+    }
+
+    // Everything that need not be checked weight by weight as they are opened.
+    private void PrepareToOpen()
+    {
+        if (_inClosure)
+        {
+            // The optimizer itself moves θ between evaluations.
+            ThrowIfChanged();
+            foreach (var weight in _weights)
             {
+                weight.ReadGain();
+                weight.Remap();
+                weight.WriteEffectiveWeights();
+            }
+
+            return;
+        }
+
+        if (_weights.Exists(w => w.Quantized is not null))
+        {
+            ThrowIfChanged();
+            LeaveQuantized();
+        }
+
+        _weights.ForEach(ThrowUnlessInPlace);
+        ThrowIfOthersChanged();
+        foreach (var other in _others)
+        {
+            other.LeaveQuantized();
+        }
+    }
+
+    private static void ThrowUnlessOpen(SessionWeight weight, StepOpening opening)
+    {
+        switch (opening)
+        {
+            case StepOpening.ParameterChanged:
+                throw new InvalidOperationException(ChangedMessage(weight));
+            case StepOpening.RawChanged:
+                weight.Remap();
+                weight.WriteEffectiveWeights();
                 throw new InvalidOperationException(
-                    "The optimizer lacks parameters of the session; make it from session.Parameters(), not from model.parameters().");
-            }
+                    $"The raw parameter of '{weight.Name}' changed outside the session; call session.Step(optimizer) instead of optimizer.step().");
         }
+    }
 
-        return rates;
+    private static string ChangedMessage(SessionWeight weight) =>
+        $"'{weight.Name}' was changed behind the session's back (an optimizer over model.parameters(), load_state_dict, or an initialiser); train session.Parameters(), or make a new session from the new weights.";
+
+    private static void ThrowUnlessInPlace(SessionWeight weight)
+    {
+        if (!weight.IsInPlace)
+        {
+            throw new InvalidOperationException(
+                $"'{weight.Name}' moved to another device or type; move the module first and make the session then.");
+        }
     }
 
     private void ThrowIfUnusable()
@@ -515,16 +616,10 @@ public sealed partial class CompressionSession : IDisposable
     {
         foreach (var weight in _weights)
         {
-            if (!weight.IsInPlace)
-            {
-                throw new InvalidOperationException(
-                    $"'{weight.Name}' moved to another device or type; move the module first and make the session then.");
-            }
-
+            ThrowUnlessInPlace(weight);
             if (!weight.IsUntouched())
             {
-                throw new InvalidOperationException(
-                    $"'{weight.Name}' was changed behind the session's back (an optimizer over model.parameters(), load_state_dict, or an initialiser); train session.Parameters(), or make a new session from the new weights.");
+                throw new InvalidOperationException(ChangedMessage(weight));
             }
         }
 

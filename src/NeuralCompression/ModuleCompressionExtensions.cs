@@ -1,6 +1,7 @@
 using System.IO.Compression;
 using NeuralCompression.Codec;
 using NeuralCompression.Interop;
+using NeuralCompression.Networks;
 using TorchSharp.Modules;
 using static TorchSharp.torch;
 
@@ -10,7 +11,7 @@ namespace NeuralCompression;
 public static class ModuleCompressionExtensions
 {
     /// <summary>
-    /// Quantises a finished module's weights and writes it to a file, without a session. Each weight tensor gets the smallest gain whose range covers it, so nothing is clipped; the module itself is not changed.
+    /// Quantises a finished module's weights and writes it to a file, without a session. Each weight tensor gets the gain that leaves the smallest squared error, so a few large weights do not take the levels from all others; the module itself is not changed.
     /// </summary>
     /// <param name="module">The module.</param>
     /// <param name="path">The file; an existing one is replaced only by a complete new one.</param>
@@ -111,6 +112,70 @@ public static class ModuleCompressionExtensions
         ModuleStorage.Load(reader, module);
     }
 
+    /// <summary>Measures the running statistics of a module's batch norms anew, as plain averages over the data: after weights were rounded the old ones are off.</summary>
+    /// <param name="module">The module; its parameters are not changed.</param>
+    /// <param name="forward">Runs the module on training data; called once, in evaluation mode but for the norms, without gradients, in a dispose scope.</param>
+    /// <returns>Number of norms measured.</returns>
+    /// <exception cref="ArgumentNullException">An argument is null.</exception>
+    /// <remarks>Source: this project.</remarks>
+    public static int ReestimateNorms(this nn.Module module, Action forward)
+    {
+        ArgumentNullException.ThrowIfNull(module);
+        ArgumentNullException.ThrowIfNull(forward);
+        return NormStatistics.Reestimate(module, forward);
+    }
+
+    /// <summary>The same for a module of one input.</summary>
+    /// <param name="module">The module; its parameters are not changed.</param>
+    /// <param name="batches">Inputs; each of the shape the module takes, not disposed.</param>
+    /// <returns>Number of norms measured.</returns>
+    /// <exception cref="ArgumentNullException">An argument is null.</exception>
+    /// <exception cref="InvalidOperationException">The module does not map one tensor to one; use the form with an action.</exception>
+    /// <remarks>Source: this project.</remarks>
+    public static int ReestimateNorms(this nn.Module module, IEnumerable<Tensor> batches)
+    {
+        ArgumentNullException.ThrowIfNull(module);
+        ArgumentNullException.ThrowIfNull(batches);
+        var network = module as nn.Module<Tensor, Tensor>
+            ?? throw new InvalidOperationException("The module does not map one tensor to one; give an action that calls it.");
+        return NormStatistics.Reestimate(module, () =>
+        {
+            foreach (var batch in batches)
+            {
+                network.call(batch).Dispose();
+            }
+        });
+    }
+
+    /// <summary>
+    /// Folds every batch norm that follows a linear layer or convolution into it: the layer's rows are scaled, its bias takes the shift, and the norm becomes the identity. Shapes and names stay; the module computes the same in evaluation mode.
+    /// </summary>
+    /// <param name="module">The module; before a session is made of it, since rows are scaled differently.</param>
+    /// <param name="chain">The module's layers in the order in which data goes through them, each feeding only the next. Null takes the children of a <c>Sequential</c>.</param>
+    /// <returns>What was folded, and what was not and why.</returns>
+    /// <exception cref="ArgumentNullException"><paramref name="module"/> is null.</exception>
+    /// <remarks>Source: this project.</remarks>
+    public static NetworkCleanupReport FoldNorms(this nn.Module module, IEnumerable<nn.Module>? chain = null)
+    {
+        ArgumentNullException.ThrowIfNull(module);
+        return LayerChain.Of(module, chain).FoldNorms();
+    }
+
+    /// <summary>
+    /// Removes units that do nothing: one whose incoming weights are all zero gives a constant, which goes through the activation into the next bias; one whose outgoing weights are all zero loses its row and bias. Shapes and names stay, rows become zeros, the module
+    /// computes the same.
+    /// </summary>
+    /// <param name="module">The module, finished or between two steps. If a session trains it, call <see cref="CompressionSession.RemoveDeadUnits"/>.</param>
+    /// <param name="chain">The module's layers in the order in which data goes through them, each feeding only the next. Null takes the children of a <c>Sequential</c>.</param>
+    /// <returns>How many units were removed, and where none could be and why.</returns>
+    /// <exception cref="ArgumentNullException"><paramref name="module"/> is null.</exception>
+    /// <remarks>Through linear layers and convolutions, with activations, norms, dropout, pooling and flattening between; anything else is left alone and named in the report. Source: this project.</remarks>
+    public static NetworkCleanupReport RemoveDeadUnits(this nn.Module module, IEnumerable<nn.Module>? chain = null)
+    {
+        ArgumentNullException.ThrowIfNull(module);
+        return LayerChain.Of(module, chain).RemoveDeadUnits(new ModuleWeights());
+    }
+
     private static Dictionary<nint, QuantizedTensor> Quantize(
         nn.Module module, QuantizationOptions? options, Func<string, Parameter, bool>? include, CompressionLevel level, long? targetBytes)
     {
@@ -134,7 +199,7 @@ public static class ModuleCompressionExtensions
         {
             try
             {
-                stored[TensorMemory.Identity(parameter)] = WeightQuantization.Quantize(parameter, WeightQuantization.FitGain(parameter, options), options, rate);
+                stored[TensorMemory.Identity(parameter)] = WeightQuantization.Quantize(parameter, WeightQuantization.BestGain(parameter, options), options, rate);
             }
             catch (ArgumentException e)
             {

@@ -122,6 +122,8 @@ internal static class SymbolCoder
     private static byte[] EncodeRaw<T>(ReadOnlySpan<T> symbols, int min, int max)
         where T : struct, IBinaryInteger<T>
     {
+        if (typeof(T) == typeof(sbyte))
+            return MemoryMarshal.AsBytes(symbols).ToArray();
         var payload = new byte[RawLength(symbols.Length, min, max)];
         if (SymbolRange.IsNarrow(min, max))
         {
@@ -141,6 +143,16 @@ internal static class SymbolCoder
         where T : struct, IBinaryInteger<T>
     {
         bool narrow = SymbolRange.IsNarrow(min, max);
+        if (narrow && typeof(T) == typeof(sbyte))
+        {
+            Span<sbyte> bytes = MemoryMarshal.Cast<T, sbyte>(symbols);
+            MemoryMarshal.Cast<byte, sbyte>(payload).CopyTo(bytes);
+            (int smallest, int largest) = SymbolRange.Of(bytes);
+            if (!bytes.IsEmpty && (smallest < min || largest > max))
+                Invalid.Throw(ContainerError.SymbolValue, "A symbol lies outside the range its index entry declares.");
+            return;
+        }
+
         for (int i = 0; i < symbols.Length; i++)
         {
             int symbol = narrow ? (sbyte)payload[i] : BinaryPrimitives.ReadInt16LittleEndian(payload[(i * sizeof(short))..]);
@@ -194,7 +206,7 @@ internal static class SymbolCoder
         RansPlan? plan;
         if (level != CompressionLevel.SmallestSize && SymbolRange.IsNarrow(min, max))
         {
-            if (GroupEncoder.TryEncode(text, (byte)min, alphabet, out plan) is BackwardBuffer grouped)
+            if (GroupEncoder.TryEncode(text, (byte)min, alphabet, level == CompressionLevel.Fastest ? GroupEncoder.FastTolerance : GroupEncoder.SmallTolerance, out plan) is BackwardBuffer grouped)
                 return EncodedTensor.Take(Coding.GroupedRans, grouped);
         }
         else

@@ -22,17 +22,16 @@ internal static class SymbolPricer
     private const int SampleWeights = 1 << 18;
     private const int SampleRuns = 16;
 
+    /// <summary>Where mixing saves less than one part in this many of the static coder's bytes, another coder may be the shortest.</summary>
+    private const int StructureShare = 16;
+
     internal static PricedTensor Price<T>(ReadOnlySpan<T> symbols, ReadOnlySpan<long> shape, int min, int max, CompressionLevel level, ref MixingParameters? parameters)
         where T : struct, IBinaryInteger<T>
     {
         if (level != CompressionLevel.SmallestSize || min == max)
-        {
-            EncodedTensor encoded = SymbolCoder.Encode(symbols, shape, min, max, level);
-            encoded.Release();
-            return new(encoded.Coding, encoded.Payload.Length);
-        }
+            return PriceByCoding(symbols, shape, min, max, level);
 
-        // SmallestSize keeps the shortest of raw, static and mixing; the static coder is priced by its table, since it rarely wins.
+        // SmallestSize keeps the shortest of raw, mixing, and what Optimal has. The last wins only where there is little structure to learn, and there the static coder is close.
         var best = new PricedTensor(Coding.Raw, SymbolCoder.RawLength(symbols.Length, min, max));
         long table = CodingCost.EstimateStatic(symbols, min, max);
         if (table < best.Bytes)
@@ -40,7 +39,22 @@ internal static class SymbolPricer
         long mixed = PriceMixing(symbols, shape, min, max, ref parameters);
         if (symbols.Length <= BellModel.MaxLength)
             mixed = Math.Min(mixed, PriceBell(symbols, min, max));
+        if (table < mixed + (mixed / StructureShare) && symbols.Length <= WholeLimit)
+        {
+            PricedTensor other = PriceByCoding(symbols, shape, min, max, CompressionLevel.Optimal);
+            if (other.Bytes < best.Bytes)
+                best = other;
+        }
+
         return mixed < best.Bytes ? new(Coding.ContextMixing, mixed) : best;
+    }
+
+    private static PricedTensor PriceByCoding<T>(ReadOnlySpan<T> symbols, ReadOnlySpan<long> shape, int min, int max, CompressionLevel level)
+        where T : struct, IBinaryInteger<T>
+    {
+        EncodedTensor encoded = SymbolCoder.Encode(symbols, shape, min, max, level);
+        encoded.Release();
+        return new(encoded.Coding, encoded.Payload.Length);
     }
 
     private static long PriceMixing<T>(ReadOnlySpan<T> symbols, ReadOnlySpan<long> shape, int min, int max, ref MixingParameters? parameters)

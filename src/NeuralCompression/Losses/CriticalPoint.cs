@@ -40,7 +40,10 @@ public static class CriticalPoint
         }
 
         using var scope = NewDisposeScope();
-        using var gradient = ratio.Gradient(weights, strength: ratio.L2, new LossOptions());
+        var term = new CompressionTerm(new LossOptions(), weights.shape);
+        term.Measure(weights, strengths: null, equalizer: false);
+        term.Prepare(new LossStrengths(Lambda: ratio.L2, Equalizer: 0));
+        using var gradient = term.Gradient(weights, strengths: null);
         return gradient.abs().max().item<double>() <= tolerance;
     }
 

@@ -9,8 +9,8 @@ namespace NeuralCompression;
 /// equal magnitude.
 /// </summary>
 /// <remarks>
-/// <para>value = λ · Σ R(w), R(w) = ‖w‖₁ / ‖w‖₂, with gradient ∂R/∂w = (sign(w) − w · ‖w‖₁ / ‖w‖₂²) / ‖w‖₂ and sign(0) = 0. Both are exact; sums run in double precision whatever the element type.
-/// An all-zero tensor has value 0 and gradient 0. Other forms: <see cref="LossOptions.Variant"/>, <see cref="LossOptions.Weighting"/>, <see cref="LossOptions.Growth"/>.</para>
+/// <para>value = λ · Σ R(w), R(w) = ‖w‖₁ / ‖w‖₂, with gradient ∂R/∂w = (sign(w) − w · ‖w‖₁ / ‖w‖₂²) / ‖w‖₂ and sign(0) = 0. Both are exact with <see cref="LossGrowth.Full"/>; by default the part of the gradient that makes large weights larger is left out, since nothing bounds them here (<see cref="LossOptions.Growth"/>); sums run in double precision whatever the element type.
+/// An all-zero tensor has value 0 and gradient 0. Other forms: <see cref="LossOptions.Variant"/>, <see cref="LossOptions.Weighting"/>, <see cref="LossOptions.Growth"/>, <see cref="LossOptions.Groups"/>, <see cref="LossOptions.Equalizer"/>.</para>
 /// <para>The result carries the first derivative only; a second derivative through it is zero. Add it to the task loss and call <c>backward</c> once. The sum over all
 /// tensors is float64 when a tensor is, else float32.</para>
 /// <para>Not thread-safe. Holds no parameters.</para>
@@ -32,7 +32,7 @@ public sealed class SparsityEqualizingLoss : nn.Module<Tensor, Tensor>
     public SparsityEqualizingLoss(LossOptions? options = null)
         : base(nameof(SparsityEqualizingLoss))
     {
-        _options = (options ?? new LossOptions()).Copy();
+        _options = (options ?? new LossOptions()).Copy(bounded: false);
         _options.Validate().ThrowIfAny(typeof(LossOptions));
         Lambda = _options.Lambda;
     }
@@ -66,41 +66,33 @@ public sealed class SparsityEqualizingLoss : nn.Module<Tensor, Tensor>
             throw new ArgumentException($"The weights must be floating point, not {weights.dtype}.", nameof(weights));
         }
 
-        var ratio = TensorMemory.IsSpan(weights) switch
-        {
-            true when weights.dtype == ScalarType.Float32 => SparsityRatio.Of<float>(TensorMemory.Span<float>(weights)),
-            true when weights.dtype == ScalarType.Float64 => SparsityRatio.Of<double>(TensorMemory.Span<double>(weights)),
-            _ => SparsityRatio.Of(weights),
-        };
-        using var scope = NewDisposeScope();
-        var resultType = ResultType(weights);
-        double value = Lambda * ratio.Value(_options);
-        if (!weights.requires_grad || !is_grad_enabled())
-        {
-            return tensor(value, resultType, weights.device).MoveToOuterDisposeScope();
-        }
-
-        return LinearSurrogate(weights, Gradient(weights, ratio, resultType), value, resultType).MoveToOuterDisposeScope();
+        return Term(weights, factor: 1);
     }
 
     /// <summary>The loss of a module: the sum over its chosen parameters, each once, tied ones once.</summary>
     /// <param name="module">The module; not modified.</param>
     /// <returns>Shape <c>[]</c>, loss units; the caller owns it.</returns>
     /// <exception cref="ArgumentNullException"><paramref name="module"/> is null.</exception>
-    /// <exception cref="ArgumentException">No parameter of the module counts, so the term would silently do nothing.</exception>
+    /// <exception cref="ArgumentException">No parameter of the module counts, so the term would silently do nothing; or a pattern of <see cref="LossOptions.Strengths"/> matches none of them.</exception>
     public Tensor forward(nn.Module module)
     {
         ArgumentNullException.ThrowIfNull(module);
         using var scope = NewDisposeScope();
-        Tensor? sum = null;
-        foreach (var (_, parameter) in WeightSelection.Of(module, _options.Include))
+        var weights = WeightSelection.Of(module, _options.Include).ToList();
+        if (weights.Count == 0)
         {
-            var term = forward(parameter);
+            throw new ArgumentException("The module has no trainable floating-point parameter of two or more dimensions; name others with LossOptions.Include.", nameof(module));
+        }
+
+        double[] factors = _options.FactorsOf(weights.ConvertAll(w => w.Name));
+        Tensor? sum = null;
+        for (int i = 0; i < weights.Count; i++)
+        {
+            var term = Term(weights[i].Parameter, factors[i]);
             sum = sum is null ? term : sum.add(term.to(sum.device));
         }
 
-        return sum?.MoveToOuterDisposeScope()
-            ?? throw new ArgumentException("The module has no trainable floating-point parameter of two or more dimensions; name others with LossOptions.Include.", nameof(module));
+        return sum!.MoveToOuterDisposeScope();
     }
 
     /// <inheritdoc cref="forward(nn.Module)"/>
@@ -120,22 +112,53 @@ public sealed class SparsityEqualizingLoss : nn.Module<Tensor, Tensor>
     internal static ScalarType ResultType(Tensor weights) =>
         weights.dtype == ScalarType.Float64 ? ScalarType.Float64 : ScalarType.Float32;
 
-    private Tensor Gradient(Tensor weights, SparsityRatio ratio, ScalarType resultType)
+    private Tensor Term(Tensor weights, double factor)
     {
-        if (!TensorMemory.IsSpan(weights) || weights.dtype != resultType)
+        var strengths = new LossStrengths(Lambda, _options.Equalizer);
+        var term = new CompressionTerm(_options, weights.shape, factor);
+        var resultType = ResultType(weights);
+        bool span = TensorMemory.IsSpan(weights) && weights.dtype == resultType;
+        bool equalizer = strengths.Equalizer > 0;
+        switch (span, resultType)
         {
-            using var wide = ratio.Gradient(weights, Lambda, _options);
+            case (true, ScalarType.Float32):
+                term.Measure<float>(TensorMemory.Span<float>(weights), default, equalizer);
+                break;
+            case (true, _):
+                term.Measure<double>(TensorMemory.Span<double>(weights), default, equalizer);
+                break;
+            default:
+                term.Measure(weights, strengths: null, equalizer);
+                break;
+        }
+
+        using var scope = NewDisposeScope();
+        double value = term.Value(strengths);
+        if (!weights.requires_grad || !is_grad_enabled())
+        {
+            return tensor(value, resultType, weights.device).MoveToOuterDisposeScope();
+        }
+
+        term.Prepare(strengths);
+        return LinearSurrogate(weights, Gradient(weights, term, span, resultType), value, resultType).MoveToOuterDisposeScope();
+    }
+
+    private static Tensor Gradient(Tensor weights, CompressionTerm term, bool span, ScalarType resultType)
+    {
+        if (!span)
+        {
+            using var wide = term.Gradient(weights, strengths: null);
             return wide.to(resultType);
         }
 
         var gradient = empty_like(weights, requires_grad: false);
         if (resultType == ScalarType.Float32)
         {
-            ratio.Gradient<float>(TensorMemory.Span<float>(weights), Lambda, _options, TensorMemory.Span<float>(gradient));
+            term.Gradient<float>(TensorMemory.Span<float>(weights), default, 0, TensorMemory.Span<float>(gradient));
         }
         else
         {
-            ratio.Gradient<double>(TensorMemory.Span<double>(weights), Lambda, _options, TensorMemory.Span<double>(gradient));
+            term.Gradient<double>(TensorMemory.Span<double>(weights), default, 0, TensorMemory.Span<double>(gradient));
         }
 
         return gradient;

@@ -7,6 +7,7 @@ namespace NeuralCompression;
 
 /// <summary>
 /// L1 and L2 of one tensor, accumulated in double precision, and the numbers that follow: the ratio R = L1/L2 and the critical magnitude c = L2²/L1, above which the ratio's gradient points outwards.
+/// With a strength s for every weight, L1 is Σ s|w|, and the gradient of a weight points outwards above s · c.
 /// </summary>
 internal readonly record struct SparsityRatio(double L1, double SumOfSquares)
 {
@@ -24,7 +25,9 @@ internal readonly record struct SparsityRatio(double L1, double SumOfSquares)
 
     public double CriticalMagnitude => IsZero ? 0 : SumOfSquares / L1;
 
-    public static SparsityRatio Of<T>(ReadOnlySpan<T> weights)
+    /// <param name="weights">The weights.</param>
+    /// <param name="strengths">One for each weight, or none where all are 1.</param>
+    public static SparsityRatio Of<T>(ReadOnlySpan<T> weights, ReadOnlySpan<T> strengths = default)
         where T : unmanaged, IBinaryFloatingPointIeee754<T>
     {
         double l1 = 0;
@@ -32,13 +35,32 @@ internal readonly record struct SparsityRatio(double L1, double SumOfSquares)
         for (int i = 0; i < weights.Length; i += SumBlock)
         {
             var block = weights.Slice(i, Math.Min(SumBlock, weights.Length - i));
-            double blockL1 = double.CreateTruncating(TensorPrimitives.SumOfMagnitudes(block));
+            double blockL1 = double.CreateTruncating(strengths.IsEmpty ? TensorPrimitives.SumOfMagnitudes(block) : SumOfMagnitudes(block, strengths.Slice(i, block.Length)));
             double blockSquares = double.CreateTruncating(TensorPrimitives.SumOfSquares(block));
             l1 += blockL1;
             squares += blockL1 > 0 && blockSquares is not (> SafeSquares and < 1 / SafeSquares) ? WideSquares(block) : blockSquares;
         }
 
         return new SparsityRatio(l1, squares);
+    }
+
+    private static T SumOfMagnitudes<T>(ReadOnlySpan<T> block, ReadOnlySpan<T> strengths)
+        where T : unmanaged, IBinaryFloatingPointIeee754<T>
+    {
+        var sums = Vector<T>.Zero;
+        int i = 0;
+        for (; Vector<T>.IsSupported && i <= block.Length - Vector<T>.Count; i += Vector<T>.Count)
+        {
+            sums += Vector.Abs(new Vector<T>(block[i..])) * new Vector<T>(strengths[i..]);
+        }
+
+        T sum = Vector.Sum(sums);
+        for (; i < block.Length; i++)
+        {
+            sum += T.Abs(block[i]) * strengths[i];
+        }
+
+        return sum;
     }
 
     private static double WideSquares<T>(ReadOnlySpan<T> block)
@@ -78,62 +100,44 @@ internal readonly record struct SparsityRatio(double L1, double SumOfSquares)
         return options.Weighting == LossWeighting.Rate ? scale * Ratio : scale;
     }
 
-    /// <summary>Writes strength · ∂value/∂w, or with <see cref="LossGrowth.ShrinkOnly"/> its part that points towards zero.</summary>
-    public void Gradient<T>(ReadOnlySpan<T> weights, double strength, LossOptions options, Span<T> gradient)
-        where T : unmanaged, IBinaryFloatingPointIeee754<T>
+    /// <summary>Coefficients of strength · ∂R/∂w, or with <see cref="LossGrowth.ShrinkOnly"/> of its part that points towards zero.</summary>
+    public GradientCoefficients Coefficients(double strength, LossGrowth growth)
     {
         if (IsZero)
         {
-            gradient.Clear();
-            return;
+            return GradientCoefficients.Everywhere(0, 0);
         }
 
-        double scale = strength * GradientScale(options) / L2;
-        var signScale = T.CreateTruncating(scale);
-        var weightScale = T.CreateTruncating(scale * L1 / SumOfSquares);
-        var critical = options.Growth == LossGrowth.ShrinkOnly ? T.CreateTruncating(CriticalMagnitude) : T.PositiveInfinity;
-        int width = Vector<T>.Count;
+        double sign = strength / L2;
+        double weight = sign * L1 / SumOfSquares;
+        return growth == LossGrowth.ShrinkOnly
+            ? new GradientCoefficients(sign, weight, 0, 0, CriticalMagnitude)
+            : GradientCoefficients.Everywhere(sign, weight);
+    }
+
+    public static long CountNonZeros<T>(ReadOnlySpan<T> weights)
+        where T : unmanaged, IBinaryFloatingPointIeee754<T>
+    {
+        long zeros = 0;
         int i = 0;
-        if (Vector<T>.IsSupported && weights.Length >= width)
+        while (Vector<T>.IsSupported && i <= weights.Length - Vector<T>.Count)
         {
-            var vSign = new Vector<T>(signScale);
-            var vWeight = new Vector<T>(weightScale);
-            var vCritical = new Vector<T>(critical);
-            for (; i <= weights.Length - width; i += width)
+            // Within a block the counts are exact in any floating-point type.
+            int end = Math.Min(i + SumBlock, weights.Length - Vector<T>.Count + 1);
+            var counts = Vector<T>.Zero;
+            for (; i < end; i += Vector<T>.Count)
             {
-                var w = new Vector<T>(weights[i..]);
-                var signed = Vector.CopySign(vSign, w);
-                var value = signed - (w * vWeight);
-                var keep = Vector.AndNot(Vector.LessThanOrEqual(Vector.Abs(w), vCritical), Vector.Equals(w, Vector<T>.Zero));
-                (value & keep).CopyTo(gradient[i..]);
+                counts += Vector.BitwiseAnd(Vector.Equals(new Vector<T>(weights[i..]), Vector<T>.Zero), Vector<T>.One);
             }
+
+            zeros += long.CreateTruncating(Vector.Sum(counts));
         }
 
         for (; i < weights.Length; i++)
         {
-            var w = weights[i];
-            gradient[i] = w == T.Zero || T.Abs(w) > critical ? T.Zero : T.CopySign(signScale, w) - (w * weightScale);
-        }
-    }
-
-    /// <summary>The same with tensor operations, in double precision: for other devices, types and strides.</summary>
-    public Tensor Gradient(Tensor weights, double strength, LossOptions options)
-    {
-        using var scope = NewDisposeScope();
-        using var _ = no_grad();
-        var wide = weights.detach().to(ScalarType.Float64);
-        if (IsZero)
-        {
-            return zeros_like(wide).MoveToOuterDisposeScope();
+            zeros += weights[i] == T.Zero ? 1 : 0;
         }
 
-        double scale = strength * GradientScale(options) / L2;
-        var gradient = wide.sign().mul(scale).sub(wide.mul(scale * L1 / SumOfSquares));
-        if (options.Growth == LossGrowth.ShrinkOnly)
-        {
-            gradient = gradient.mul(wide.abs().le(CriticalMagnitude).to(ScalarType.Float64));
-        }
-
-        return gradient.MoveToOuterDisposeScope();
+        return weights.Length - zeros;
     }
 }

@@ -13,29 +13,33 @@ internal sealed class TanhMapping : WeightMapping
     private readonly double _center;
     private readonly double _halfWidth;
 
-    public TanhMapping(double lowerLimit, double upperLimit)
-        : base(MappingKind.Tanh, lowerLimit, upperLimit)
+    // What θ is divided by before tanh, h / s.
+    private readonly double _scale;
+
+    public TanhMapping(double lowerLimit, double upperLimit, double steepness)
+        : base(MappingKind.Tanh, lowerLimit, upperLimit, steepness)
     {
-        ThrowUnlessLimits(lowerLimit, upperLimit);
+        ThrowUnlessLimits(lowerLimit, upperLimit, steepness);
         _center = (lowerLimit + upperLimit) / 2;
         _halfWidth = (upperLimit - lowerLimit) / 2;
+        _scale = _halfWidth / steepness;
     }
 
-    public override double MaxSlope => 1;
+    public override double MaxSlope => Steepness;
 
-    public override double Map(double raw) => _center + (_halfWidth * Math.Tanh(raw / _halfWidth));
+    public override double Map(double raw) => _center + (_halfWidth * Math.Tanh(raw / _scale));
 
     public override double Derivative(double raw)
     {
-        double t = Math.Tanh(raw / _halfWidth);
-        return 1 - (t * t);
+        double t = Math.Tanh(raw / _scale);
+        return Steepness * (1 - (t * t));
     }
 
     public override Tensor Map(Tensor raw)
     {
         ArgumentNullException.ThrowIfNull(raw);
         using var scope = NewDisposeScope();
-        return raw.div(_halfWidth).tanh().mul(_halfWidth).add(_center).MoveToOuterDisposeScope();
+        return raw.div(_scale).tanh().mul(_halfWidth).add(_center).MoveToOuterDisposeScope();
     }
 
     public override Tensor Derivative(Tensor raw)
@@ -43,7 +47,7 @@ internal sealed class TanhMapping : WeightMapping
         ArgumentNullException.ThrowIfNull(raw);
         using var scope = NewDisposeScope();
         using var _ = no_grad();
-        return raw.div(_halfWidth).tanh().square().neg().add(1).MoveToOuterDisposeScope();
+        return raw.div(_scale).tanh().square().neg().add(1).mul(Steepness).MoveToOuterDisposeScope();
     }
 
     internal override void Map<T>(ReadOnlySpan<T> raw, Span<T> mapped)
@@ -52,7 +56,7 @@ internal sealed class TanhMapping : WeightMapping
         for (int i = 0; i < raw.Length; i += Block)
         {
             int n = Math.Min(Block, raw.Length - i);
-            TensorPrimitives.Divide(raw.Slice(i, n), T.CreateTruncating(_halfWidth), ratio[..n]);
+            TensorPrimitives.Divide(raw.Slice(i, n), T.CreateTruncating(_scale), ratio[..n]);
             TensorPrimitives.Tanh(ratio[..n], mapped.Slice(i, n));
             RefineNearZero(ratio[..n], mapped.Slice(i, n));
         }
@@ -61,19 +65,23 @@ internal sealed class TanhMapping : WeightMapping
         TensorPrimitives.Add(mapped, T.CreateTruncating(_center), mapped);
     }
 
-    // 1 - ((m - c) / h)^2: no second tanh.
+    // s (1 - ((m - c) / h)^2): no second tanh.
     internal override void Derivative<T>(ReadOnlySpan<T> raw, ReadOnlySpan<T> mapped, Span<T> slope)
     {
         TensorPrimitives.Subtract(mapped, T.CreateTruncating(_center), slope);
         TensorPrimitives.Divide(slope, T.CreateTruncating(_halfWidth), slope);
         TensorPrimitives.Multiply(slope, slope, slope);
         TensorPrimitives.Subtract(T.One, slope, slope);
+        if (Steepness != 1)
+        {
+            TensorPrimitives.Multiply(slope, T.CreateTruncating(Steepness), slope);
+        }
     }
 
     private protected override Tensor InverseInside(Tensor mapped) =>
-        mapped.sub(_center).div(_halfWidth).atanh().mul(_halfWidth);
+        mapped.sub(_center).div(_halfWidth).atanh().mul(_scale);
 
-    private protected override double InverseInside(double mapped) => _halfWidth * Math.Atanh((mapped - _center) / _halfWidth);
+    private protected override double InverseInside(double mapped) => _scale * Math.Atanh((mapped - _center) / _halfWidth);
 
     // The vectorised Tanh is exp(..) - 1 over exp(..) + 1: its error is a roundoff of 1, so that tanh(0) may be 1e-7 in float32. Zero weights must be zero:
     // x - x^3/3 + 2x^5/15, whose next term is below half a roundoff of x up to these bounds.
@@ -102,7 +110,7 @@ internal sealed class TanhMapping : WeightMapping
     // 1 - tanh^2 >= f where |tanh| <= sqrt(1 - f).
     private protected override (double Lower, double Upper) RegionOf(double slopeFraction)
     {
-        double edge = _halfWidth * Math.Atanh(Math.Sqrt(1 - slopeFraction));
+        double edge = _scale * Math.Atanh(Math.Sqrt(1 - slopeFraction));
         return (-edge, edge);
     }
 }

@@ -11,11 +11,12 @@ namespace NeuralCompression;
 /// <remarks>Source: claims 11 to 14; formulas in docs/training.md, section "Mappings".</remarks>
 public abstract class WeightMapping
 {
-    private protected WeightMapping(MappingKind kind, double lowerLimit, double upperLimit)
+    private protected WeightMapping(MappingKind kind, double lowerLimit, double upperLimit, double steepness = 1)
     {
         Kind = kind;
         LowerLimit = lowerLimit;
         UpperLimit = upperLimit;
+        Steepness = steepness;
     }
 
     /// <summary>Which function this is.</summary>
@@ -27,15 +28,19 @@ public abstract class WeightMapping
     /// <summary>Upper limit U of the mapped values; dimensionless; ∞ for <see cref="Identity"/>.</summary>
     public double UpperLimit { get; }
 
+    /// <summary>Factor s on θ, m(s · θ): an inverse temperature that makes a squashing function steeper; dimensionless, range (0, ∞); 1 for <see cref="Clamp"/> and <see cref="Identity"/>.</summary>
+    public double Steepness { get; }
+
     /// <summary>Largest slope; dimensionless, range (0, ∞).</summary>
     public abstract double MaxSlope { get; }
 
-    /// <summary>m(θ) = c + h · tanh(θ / h) with c = (L + U) / 2 and h = (U − L) / 2: slope 1 in the middle.</summary>
+    /// <summary>m(θ) = c + h · tanh(s · θ / h) with c = (L + U) / 2 and h = (U − L) / 2: slope s in the middle.</summary>
     /// <param name="lowerLimit">L; dimensionless, finite.</param>
     /// <param name="upperLimit">U; dimensionless, finite, above <paramref name="lowerLimit"/>.</param>
+    /// <param name="steepness">s; dimensionless, range (0, ∞), default 1.</param>
     /// <returns>The mapping.</returns>
-    /// <exception cref="ArgumentOutOfRangeException">A limit is not finite, or <paramref name="upperLimit"/> is not above <paramref name="lowerLimit"/>.</exception>
-    public static WeightMapping Tanh(double lowerLimit = -1, double upperLimit = 1) => new TanhMapping(lowerLimit, upperLimit);
+    /// <exception cref="ArgumentOutOfRangeException">A limit is not finite, <paramref name="upperLimit"/> is not above <paramref name="lowerLimit"/>, or the steepness is not positive and finite.</exception>
+    public static WeightMapping Tanh(double lowerLimit = -1, double upperLimit = 1, double steepness = 1) => new TanhMapping(lowerLimit, upperLimit, steepness);
 
     /// <summary>m(θ) = θ, cut at the limits: slope 1 within them, 0 beyond. A session keeps θ within the limits after every step, so that no weight is stuck outside.</summary>
     /// <param name="lowerLimit">L; dimensionless, finite.</param>
@@ -44,12 +49,13 @@ public abstract class WeightMapping
     /// <exception cref="ArgumentOutOfRangeException">A limit is not finite, or <paramref name="upperLimit"/> is not above <paramref name="lowerLimit"/>.</exception>
     public static WeightMapping Clamp(double lowerLimit = -1, double upperLimit = 1) => new ClampMapping(lowerLimit, upperLimit);
 
-    /// <summary>m(θ) = L + (U − L) / (1 + exp(−θ)): slope (U − L) / 4 in the middle.</summary>
+    /// <summary>m(θ) = L + (U − L) / (1 + exp(−s · θ)): slope s (U − L) / 4 in the middle.</summary>
     /// <param name="lowerLimit">L; dimensionless, finite.</param>
     /// <param name="upperLimit">U; dimensionless, finite, above <paramref name="lowerLimit"/>.</param>
+    /// <param name="steepness">s; dimensionless, range (0, ∞), default 1.</param>
     /// <returns>The mapping.</returns>
-    /// <exception cref="ArgumentOutOfRangeException">A limit is not finite, or <paramref name="upperLimit"/> is not above <paramref name="lowerLimit"/>.</exception>
-    public static WeightMapping Sigmoid(double lowerLimit = -1, double upperLimit = 1) => new SigmoidMapping(lowerLimit, upperLimit);
+    /// <exception cref="ArgumentOutOfRangeException">A limit is not finite, <paramref name="upperLimit"/> is not above <paramref name="lowerLimit"/>, or the steepness is not positive and finite.</exception>
+    public static WeightMapping Sigmoid(double lowerLimit = -1, double upperLimit = 1, double steepness = 1) => new SigmoidMapping(lowerLimit, upperLimit, steepness);
 
     /// <summary>m(θ) = θ, without limits: it never saturates, and only the quantiser clips.</summary>
     public static WeightMapping Identity { get; } = new IdentityMapping();
@@ -58,13 +64,14 @@ public abstract class WeightMapping
     /// <param name="kind">Which function.</param>
     /// <param name="lowerLimit">L; dimensionless, finite; ignored by <see cref="MappingKind.Identity"/>.</param>
     /// <param name="upperLimit">U; dimensionless, finite, above <paramref name="lowerLimit"/>; ignored by <see cref="MappingKind.Identity"/>.</param>
+    /// <param name="steepness">s; dimensionless, range (0, ∞), default 1; ignored by <see cref="MappingKind.Clamp"/> and <see cref="MappingKind.Identity"/>.</param>
     /// <returns>The mapping.</returns>
-    /// <exception cref="ArgumentOutOfRangeException"><paramref name="kind"/> is unknown, a limit is not finite, or the limits are not in order.</exception>
-    public static WeightMapping Create(MappingKind kind, double lowerLimit = -1, double upperLimit = 1) => kind switch
+    /// <exception cref="ArgumentOutOfRangeException"><paramref name="kind"/> is unknown, a limit or the steepness is not finite, the limits are not in order, or the steepness is not positive.</exception>
+    public static WeightMapping Create(MappingKind kind, double lowerLimit = -1, double upperLimit = 1, double steepness = 1) => kind switch
     {
-        MappingKind.Tanh => Tanh(lowerLimit, upperLimit),
+        MappingKind.Tanh => Tanh(lowerLimit, upperLimit, steepness),
         MappingKind.Clamp => Clamp(lowerLimit, upperLimit),
-        MappingKind.Sigmoid => Sigmoid(lowerLimit, upperLimit),
+        MappingKind.Sigmoid => Sigmoid(lowerLimit, upperLimit, steepness),
         MappingKind.Identity => Identity,
         _ => throw new ArgumentOutOfRangeException(nameof(kind), kind, "Unknown mapping."),
     };
@@ -156,8 +163,13 @@ public abstract class WeightMapping
 
     private protected abstract (double Lower, double Upper) RegionOf(double slopeFraction);
 
-    private protected static void ThrowUnlessLimits(double lowerLimit, double upperLimit)
+    private protected static void ThrowUnlessLimits(double lowerLimit, double upperLimit, double steepness = 1)
     {
+        if (!(double.IsFinite(steepness) && steepness > 0))
+        {
+            throw new ArgumentOutOfRangeException(nameof(steepness), steepness, "The steepness must be positive and finite.");
+        }
+
         if (!double.IsFinite(lowerLimit))
         {
             throw new ArgumentOutOfRangeException(nameof(lowerLimit), lowerLimit, "The lower limit must be finite.");

@@ -89,15 +89,22 @@ public sealed class NoiseInjectionQuantizer : nn.Module<Tensor, Tensor>
         return weights.add(noise).MoveToOuterDisposeScope();
     }
 
-    /// <summary>The smallest gain whose effective range [gL, gU] covers given weights.</summary>
+    /// <summary>A gain for weights that were not trained with one.</summary>
     /// <param name="weights">Weights; shape <c>[…]</c>, floating point, finite. Not modified.</param>
+    /// <param name="fit">What the gain shall do; default <see cref="GainFit.Range"/>.</param>
     /// <returns>Gain; weight units, range (0, ∞); 1 for all zeros.</returns>
     /// <exception cref="ArgumentNullException"><paramref name="weights"/> is null.</exception>
+    /// <exception cref="ArgumentOutOfRangeException"><paramref name="fit"/> is unknown.</exception>
     /// <exception cref="ArgumentException">A weight is not finite, or lies on a side where the range has no room.</exception>
-    public double FitGain(Tensor weights)
+    public double FitGain(Tensor weights, GainFit fit = GainFit.Range)
     {
         ThrowUnlessWeights(weights, gain: 1);
-        return WeightQuantization.FitGain(weights, _quantization);
+        return fit switch
+        {
+            GainFit.Range => WeightQuantization.FitGain(weights, _quantization),
+            GainFit.SquaredError => WeightQuantization.BestGain(weights, _quantization),
+            _ => throw new ArgumentOutOfRangeException(nameof(fit), fit, "Unknown fit."),
+        };
     }
 
     /// <summary>The weights clamped to the limits and rounded to the grid.</summary>

@@ -1,5 +1,5 @@
 using System.Numerics;
-using System.Numerics.Tensors;
+using System.Runtime.InteropServices;
 
 namespace NeuralCompression;
 
@@ -29,15 +29,27 @@ internal static class UniformNoise
         var scale = T.CreateTruncating(amplitude * (1.0 / (1u << 31)));
         if (typeof(T) == typeof(float))
         {
-            var signed = System.Runtime.InteropServices.MemoryMarshal.Cast<uint, int>(bits);
-            TensorPrimitives.ConvertTruncating(signed, noise);
-            TensorPrimitives.Multiply(noise, scale, noise);
+            Scale(MemoryMarshal.Cast<uint, int>(bits), float.CreateTruncating(scale), MemoryMarshal.Cast<T, float>(noise));
             return;
         }
 
         for (int i = 0; i < noise.Length; i++)
         {
             noise[i] = T.CreateTruncating((int)bits[i]) * scale;
+        }
+    }
+
+    private static void Scale(ReadOnlySpan<int> numbers, float scale, Span<float> scaled)
+    {
+        int i = 0;
+        for (; i <= numbers.Length - Vector<int>.Count; i += Vector<int>.Count)
+        {
+            (Vector.ConvertToSingle(new Vector<int>(numbers[i..])) * scale).CopyTo(scaled[i..]);
+        }
+
+        for (; i < numbers.Length; i++)
+        {
+            scaled[i] = numbers[i] * scale;
         }
     }
 }

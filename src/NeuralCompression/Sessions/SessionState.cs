@@ -17,6 +17,8 @@ internal static class SessionState
     private const string Counters = "session/counters";
     private const string Schedule = "session/schedule";
     private const string Identity = "session/identity";
+    private const int ScheduleLength = 7;
+    private const string Plan = "session/plan";
     private const string Budget = "session/budget";
     private const string MeterPrefix = "meter/";
 
@@ -26,8 +28,12 @@ internal static class SessionState
     {
         using var writer = CompressedModelWriter.Create(path, CompressionLevel.Fastest);
         Add(writer, Identity, ElementType.Float64, IdentityOf(options));
+        Add(writer, Plan, ElementType.Float64, PlanOf(options));
         Add(writer, Counters, ElementType.Int64, [unchecked((long)counters.Draws), counters.Steps, session.IsFrozen ? 1 : 0]);
-        Add(writer, Schedule, ElementType.Float64, [session.Lambda, session.NoiseScale, session.QuantizedForward]);
+        Add(writer, Schedule, ElementType.Float64,
+        [
+            session.Lambda, session.NoiseScale, session.QuantizedForward, session.LambdaScale, session.Equalizer, session.LearningRateScale, session.Mapping.Steepness,
+        ]);
         foreach (var weight in weights)
         {
             ModuleStorage.AddLossless(writer, $"theta/{weight.Name}", weight.Theta);
@@ -35,6 +41,8 @@ internal static class SessionState
             AddIfAny(writer, $"log-gain/{weight.Name}", weight.LogGain);
             AddIfAny(writer, $"moment/{weight.Name}", weight.Moment);
             AddIfAny(writer, $"support/{weight.Name}", weight.Support);
+            AddIfAny(writer, $"strength/{weight.Name}", weight.Strength);
+            AddIfAny(writer, $"levels/{weight.Name}", weight.IsAssigned ? weight.Mapped : null);
         }
 
         foreach (var (name, tensor) in Uncompressed(model, weights))
@@ -66,7 +74,7 @@ internal static class SessionState
         var uncompressed = Uncompressed(model, weights).ToList();
         Check(stored, Identity, [IdentityOf(options).Length], faults);
         Check(stored, Counters, [3], faults);
-        Check(stored, Schedule, [3], faults);
+        Check(stored, Schedule, [ScheduleLength], faults);
         foreach (var weight in weights)
         {
             Check(stored, $"theta/{weight.Name}", weight.Theta.shape, faults);
@@ -94,19 +102,31 @@ internal static class SessionState
             faults.Add("it was saved with another mapping, noise level, limits, noise seed, loss mode, or budget");
         }
 
+        if (faults.Count == 0 && !(stored.TryGetValue(Plan, out var plan) && plan.data<double>().ToArray().SequenceEqual(PlanOf(options))))
+        {
+            faults.Add("it was saved with another schedule");
+        }
+
         if (faults.Count > 0)
         {
             throw new InvalidOperationException($"The state does not fit this session, which is unchanged: {string.Join("; ", faults)}.");
         }
 
+        var schedule = stored[Schedule].data<double>().ToArray();
+        (session.Lambda, session.NoiseScale, session.QuantizedForward) = (schedule[0], schedule[1], schedule[2]);
+        (session.LambdaScale, session.Equalizer, session.LearningRateScale) = (schedule[3], schedule[4], schedule[5]);
+        var mapping = session.WithSteepness(schedule[6]);
         foreach (var weight in weights)
         {
             weight.SetState(
                 stored[$"theta/{weight.Name}"],
                 stored[$"gain/{weight.Name}"].item<double>(),
+                mapping,
                 stored.GetValueOrDefault($"log-gain/{weight.Name}"),
                 stored.GetValueOrDefault($"moment/{weight.Name}")?.to(weight.Theta.device),
-                stored.GetValueOrDefault($"support/{weight.Name}")?.to(weight.Theta.device));
+                stored.GetValueOrDefault($"support/{weight.Name}")?.to(weight.Theta.device),
+                stored.GetValueOrDefault($"strength/{weight.Name}"),
+                stored.GetValueOrDefault($"levels/{weight.Name}")?.to(weight.Theta.device));
         }
 
         foreach (var (name, tensor) in uncompressed)
@@ -125,8 +145,6 @@ internal static class SessionState
             }
         }
 
-        var schedule = stored[Schedule].data<double>().ToArray();
-        (session.Lambda, session.NoiseScale, session.QuantizedForward) = (schedule[0], schedule[1], schedule[2]);
         var counters = stored[Counters].data<long>().ToArray();
         return new SessionCounters(unchecked((ulong)counters[0]), counters[1]);
     }
@@ -138,6 +156,8 @@ internal static class SessionState
         options.Noise.Seed >> 32, options.Noise.Seed & uint.MaxValue, (double)options.Noise.Target, (double)options.Loss.Mode, options.TrainGains ? 1 : 0,
         options.TargetBytes ?? 0, options.BudgetInterval, options.BudgetSteps, (double)options.Level,
     ];
+
+    private static double[] PlanOf(CompressionOptions options) => options.Schedule?.Fingerprint() ?? [];
 
     private static IEnumerable<(string Name, Tensor Tensor)> Uncompressed(nn.Module model, IReadOnlyList<SessionWeight> weights)
     {

@@ -19,8 +19,11 @@ internal sealed class SpanSessionWeight<T> : SessionWeight
     // θ of a direct weight while its parameter holds something else.
     private Tensor? _direct;
 
-    public SpanSessionWeight(string name, int index, Parameter parameter, InitializedWeights start, WeightMapping mapping, CompressionOptions options)
-        : base(name, index, parameter, start, mapping, options)
+    // θ as the last Remap left it.
+    private BlockChecksum _checksum;
+
+    public SpanSessionWeight(string name, int index, Parameter parameter, InitializedWeights start, WeightMapping mapping, CompressionOptions options, double lossFactor)
+        : base(name, index, parameter, start, mapping, options, lossFactor)
     {
         Remap();
         WriteEffectiveWeights();
@@ -34,6 +37,8 @@ internal sealed class SpanSessionWeight<T> : SessionWeight
 
     private ReadOnlySpan<sbyte> SupportSpan => Support is null ? default : TensorMemory.Span<sbyte>(Support);
 
+    private ReadOnlySpan<T> StrengthSpan => Strength is null ? default : TensorMemory.Span<T>(Strength);
+
     private T GainValue => T.CreateTruncating(Gain);
 
     protected override bool Remap(bool write)
@@ -41,30 +46,14 @@ internal sealed class SpanSessionWeight<T> : SessionWeight
         Span<T> scratch = stackalloc T[BlockLength];
         var theta = ThetaSpan;
         var mapped = MappedSpan;
-        var support = SupportSpan;
-        var zero = T.CreateTruncating(ZeroPoint);
+        var checksum = default(BlockChecksum);
         bool same = true;
         for (int i = 0; i < theta.Length; i += BlockLength)
         {
             int n = Math.Min(BlockLength, theta.Length - i);
             var block = scratch[..n];
-            if (IsDirect)
-            {
-                TensorPrimitives.Divide(theta.Slice(i, n), GainValue, block);
-            }
-            else
-            {
-                Mapping.Map<T>(theta.Slice(i, n), block);
-
-                // Where the limits are not symmetric, m of the zero point is a roundoff away from zero; a zero weight is exactly zero.
-                ClearWhereEqual(theta.Slice(i, n), zero, block);
-            }
-
-            if (!support.IsEmpty)
-            {
-                ClearOutside(support.Slice(i, n), block);
-            }
-
+            MapBlock(theta, i, block);
+            checksum.Add<T>(theta.Slice(i, n));
             var target = mapped.Slice(i, n);
             if (!SameBits(block, target))
             {
@@ -76,7 +65,35 @@ internal sealed class SpanSessionWeight<T> : SessionWeight
             }
         }
 
+        if (write)
+        {
+            _checksum = checksum;
+        }
+
         return same;
+    }
+
+    // m of the block of θ that begins at an index.
+    private void MapBlock(ReadOnlySpan<T> theta, int start, Span<T> mapped)
+    {
+        var raw = theta.Slice(start, mapped.Length);
+        if (IsDirect)
+        {
+            TensorPrimitives.Divide(raw, GainValue, mapped);
+        }
+        else
+        {
+            Mapping.Map(raw, mapped);
+
+            // Where the limits are not symmetric, m of the zero point is a roundoff away from zero; a zero weight is exactly zero.
+            ClearWhereEqual(raw, T.CreateTruncating(ZeroPoint), mapped);
+        }
+
+        var support = SupportSpan;
+        if (!support.IsEmpty)
+        {
+            ClearOutside(support.Slice(start, mapped.Length), mapped);
+        }
     }
 
     protected override bool HoldsEffectiveWeights()
@@ -99,7 +116,7 @@ internal sealed class SpanSessionWeight<T> : SessionWeight
 
     public override void WriteEffectiveWeights()
     {
-        if (!IsDirect)
+        if (!OwnsParameter)
         {
             TensorPrimitives.Multiply(MappedSpan, GainValue, ParameterSpan);
         }
@@ -109,110 +126,195 @@ internal sealed class SpanSessionWeight<T> : SessionWeight
         }
     }
 
-    public override void WriteNoisyWeights(in StepSettings settings)
+    public override StepOpening Open(in StepSettings settings)
     {
-        SaveDirect();
-        Span<T> blended = stackalloc T[BlockLength];
-        Span<T> rounded = stackalloc T[BlockLength];
-        Span<T> noise = stackalloc T[BlockLength];
+        Span<T> first = stackalloc T[BlockLength];
+        Span<T> second = stackalloc T[BlockLength];
+        Span<T> third = stackalloc T[BlockLength];
+        if (OwnsParameter)
+        {
+            _direct ??= Keep(empty_like(Theta, requires_grad: false));
+        }
+
+        var saved = OwnsParameter ? TensorMemory.Span<T>(_direct!) : default;
         var mapped = MappedSpan;
         var parameter = ParameterSpan;
-        var support = SupportSpan;
-        var step = T.CreateTruncating(Quantization.StepSize);
-        var t = T.CreateTruncating(settings.QuantizedForward);
-        double amplitude = settings.NoiseScale * Quantization.NoiseLevel;
-        bool needsRounded = settings.QuantizedForward > 0 || (amplitude > 0 && settings.Target == NoiseTarget.NonZeroWeights);
+        ReadOnlySpan<T> theta = ThetaSpan;
+        var checksum = default(BlockChecksum);
+        bool noisy = !IsAssigned && (settings.NoiseScale > 0 || settings.QuantizedForward > 0);
         for (int i = 0; i < mapped.Length; i += BlockLength)
         {
             int n = Math.Min(BlockLength, mapped.Length - i);
-            var m = mapped.Slice(i, n);
-            var u = blended[..n];
-            var q = rounded[..n];
-            m.CopyTo(u);
-            if (needsRounded)
+            ReadOnlySpan<T> m = mapped.Slice(i, n);
+            var held = parameter.Slice(i, n);
+            var scratch = first[..n];
+            if (OwnsParameter)
             {
-                Round(m, step, q);
+                MapBlock(theta, i, scratch);
+                if (!SameBits(scratch, m))
+                {
+                    RestoreFirst(i);
+                    return StepOpening.RawChanged;
+                }
+
+                held.CopyTo(saved[i..]);
+            }
+            else
+            {
+                TensorPrimitives.Multiply(m, GainValue, scratch);
+                if (!SameBits(scratch, held))
+                {
+                    RestoreFirst(i);
+                    return StepOpening.ParameterChanged;
+                }
+
+                checksum.Add(theta.Slice(i, n));
             }
 
-            if (amplitude > 0)
+            if (noisy)
             {
-                var noiseBlock = noise[..n];
-                UniformNoise.Fill(settings.Seed, settings.Draw, Index, i, amplitude, noiseBlock);
-                if (settings.Target == NoiseTarget.NonZeroWeights)
+                try
                 {
-                    ClearWhereZero(q, noiseBlock);
+                    WriteNoisyBlock(settings, i, m, scratch, second[..n], third[..n], held);
+                }
+                catch (ArgumentException)
+                {
+                    // Not a number; the blocks so far are put back, the rest was not touched.
+                    RestoreFirst(i + n);
+                    throw;
                 }
             }
-
-            if (settings.QuantizedForward > 0)
-            {
-                // u = m + t (2a q - m); at t = 1 the level itself.
-                TensorPrimitives.Multiply(q, step, q);
-                if (settings.QuantizedForward == 1)
-                {
-                    q.CopyTo(u);
-                }
-                else
-                {
-                    TensorPrimitives.Subtract(q, m, q);
-                    TensorPrimitives.MultiplyAdd(q, t, m, u);
-                }
-            }
-
-            if (amplitude > 0)
-            {
-                TensorPrimitives.Add(u, noise[..n], u);
-            }
-
-            if (!support.IsEmpty)
-            {
-                ClearOutside(support.Slice(i, n), u);
-            }
-
-            TensorPrimitives.Multiply(u, GainValue, parameter.Slice(i, n));
         }
+
+        if (!OwnsParameter && !IsAssigned && !checksum.Equals(_checksum))
+        {
+            RestoreFirst(mapped.Length);
+            return StepOpening.RawChanged;
+        }
+
+        return StepOpening.Open;
     }
 
-    public override bool CollectGradient()
+    // g ((1 - t) m + t Q(m) + n), with the noise of the weights' own positions.
+    private void WriteNoisyBlock(in StepSettings settings, int start, ReadOnlySpan<T> m, Span<T> value, Span<T> rounded, Span<T> noise, Span<T> destination)
     {
-        using var gradient = DenseGradient();
-        if (gradient is null)
+        var step = T.CreateTruncating(Quantization.StepSize);
+        double amplitude = settings.NoiseScale * Quantization.NoiseLevel;
+        if (settings.QuantizedForward > 0 || settings.Target == NoiseTarget.NonZeroWeights)
         {
-            return false;
+            Round(m, step, rounded);
         }
 
-        // θ of a direct weight is the parameter: its gradient already is where it belongs.
-        if (IsDirect)
+        if (amplitude > 0)
         {
-            return true;
+            UniformNoise.Fill(settings.Seed, settings.Draw, Index, start, amplitude, noise);
+            if (settings.Target == NoiseTarget.NonZeroWeights)
+            {
+                ClearWhereZero(rounded, noise);
+            }
+        }
+
+        if (settings.QuantizedForward == 1)
+        {
+            TensorPrimitives.Multiply(rounded, step, value);
+        }
+        else if (settings.QuantizedForward > 0)
+        {
+            // m + t (2a q - m).
+            TensorPrimitives.Multiply(rounded, step, rounded);
+            TensorPrimitives.Subtract(rounded, m, rounded);
+            TensorPrimitives.MultiplyAdd(rounded, T.CreateTruncating(settings.QuantizedForward), m, value);
+        }
+        else
+        {
+            m.CopyTo(value);
+        }
+
+        if (amplitude > 0)
+        {
+            TensorPrimitives.Add(value, noise, value);
+        }
+
+        var support = SupportSpan;
+        if (!support.IsEmpty)
+        {
+            ClearOutside(support.Slice(start, value.Length), value);
+        }
+
+        TensorPrimitives.Multiply(value, GainValue, destination);
+    }
+
+    public override void Close(LossStrengths? direct)
+    {
+        using var gradient = DenseGradient();
+        bool loss = direct is not null && !IsAssigned;
+        if (loss)
+        {
+            PrepareTerm(direct!.Value);
+        }
+
+        // θ of a weight that owns its parameter has its gradient where it belongs.
+        if (OwnsParameter || gradient is null)
+        {
+            Restore();
+            if (loss)
+            {
+                using var own = GradientOf(Theta);
+                AddLossGradient(TensorMemory.Span<T>(own));
+            }
+
+            return;
         }
 
         using var contiguous = gradient.contiguous();
-        using var thetaGradient = GradientOf(Theta);
-        ReadOnlySpan<T> received = TensorMemory.Span<T>(contiguous);
-        var collected = TensorMemory.Span<T>(thetaGradient);
+        using var thetaGradient = IsAssigned ? null : GradientOf(Theta);
+        CollectAndRestore(TensorMemory.Span<T>(contiguous), thetaGradient is null ? default : TensorMemory.Span<T>(thetaGradient), loss);
+        Parameter.grad = null;
+    }
+
+    private void CollectAndRestore(ReadOnlySpan<T> received, Span<T> collected, bool loss)
+    {
         ReadOnlySpan<T> theta = ThetaSpan;
         ReadOnlySpan<T> mapped = MappedSpan;
-        ReadOnlySpan<T> parameter = ParameterSpan;
+        var parameter = ParameterSpan;
         var support = SupportSpan;
+        var strengths = StrengthSpan;
+        Span<T> slopes = stackalloc T[BlockLength];
         Span<T> scratch = stackalloc T[BlockLength];
         double gainGradient = 0;
         for (int i = 0; i < received.Length; i += BlockLength)
         {
             int n = Math.Min(BlockLength, received.Length - i);
-            var slope = scratch[..n];
-            Mapping.Derivative(theta.Slice(i, n), mapped.Slice(i, n), slope);
-            TensorPrimitives.Multiply(slope, GainValue, slope);
+            var m = mapped.Slice(i, n);
+            var held = parameter.Slice(i, n);
+            var sum = scratch[..n];
+            if (LogGain is not null)
+            {
+                // w = exp(log g) u, so dw/d log g = w, noise included.
+                gainGradient += double.CreateTruncating(TensorPrimitives.Dot(received.Slice(i, n), held));
+            }
+
+            TensorPrimitives.Multiply(m, GainValue, held);
+            if (IsAssigned)
+            {
+                continue;
+            }
+
+            var slope = slopes[..n];
+            Mapping.Derivative(theta.Slice(i, n), m, slope);
+            TensorPrimitives.Multiply(received.Slice(i, n), GainValue, sum);
             if (!support.IsEmpty)
             {
-                ClearOutside(support.Slice(i, n), slope);
+                ClearOutside(support.Slice(i, n), sum);
             }
 
             var target = collected.Slice(i, n);
-            TensorPrimitives.MultiplyAdd(received.Slice(i, n), slope, target, target);
-
-            // w = exp(log g) u, so dw/d log g = w, noise included.
-            gainGradient += double.CreateTruncating(TensorPrimitives.Dot(received.Slice(i, n), parameter.Slice(i, n)));
+            TensorPrimitives.MultiplyAdd(sum, slope, target, target);
+            if (loss)
+            {
+                Term.Gradient(m, strengths.IsEmpty ? default : strengths.Slice(i, n), i, sum);
+                TensorPrimitives.MultiplyAdd(sum, slope, target, target);
+            }
         }
 
         if (LogGain is not null)
@@ -220,35 +322,37 @@ internal sealed class SpanSessionWeight<T> : SessionWeight
             using var logGainGradient = GradientOf(LogGain);
             TensorMemory.Span<T>(logGainGradient)[0] += T.CreateTruncating(gainGradient);
         }
-
-        Parameter.grad = null;
-        return true;
     }
 
-    public override void Restore()
+    public override void Restore() => RestoreFirst((int)Length);
+
+    private void RestoreFirst(int count)
     {
-        if (_direct is not null)
+        if (!OwnsParameter)
         {
-            TensorMemory.Span<T>(_direct).CopyTo(ParameterSpan);
-            return;
+            TensorPrimitives.Multiply(MappedSpan[..count], GainValue, ParameterSpan);
         }
-
-        WriteEffectiveWeights();
+        else if (_direct is not null)
+        {
+            TensorMemory.Span<T>(_direct)[..count].CopyTo(ParameterSpan);
+        }
     }
 
-    public override SparsityRatio Ratio() => SparsityRatio.Of<T>(MappedSpan);
+    protected override void Measure(bool equalizer) => Term.Measure<T>(MappedSpan, StrengthSpan, equalizer);
 
-    public override Tensor LossGradient(SparsityRatio ratio, double lambda, LossOptions loss)
+    protected override Tensor PreparedLossGradient()
     {
         var gradient = zeros_like(Theta, requires_grad: false);
-        AddLossGradient(ratio, lambda, loss, TensorMemory.Span<T>(gradient));
+        AddLossGradient(TensorMemory.Span<T>(gradient));
         return gradient;
     }
 
-    public override void AddLossGradient(double lambda, LossOptions loss)
+    public override void ReadGain()
     {
-        using var gradient = GradientOf(Theta);
-        AddLossGradient(Ratio(), lambda, loss, TensorMemory.Span<T>(gradient));
+        if (LogGain is not null)
+        {
+            SetLogGain(double.CreateTruncating(TensorMemory.Span<T>(LogGain)[0]));
+        }
     }
 
     public override void UpdateMoment()
@@ -263,55 +367,98 @@ internal sealed class SpanSessionWeight<T> : SessionWeight
         using var contiguous = gradient.contiguous();
         ReadOnlySpan<T> g = TensorMemory.Span<T>(contiguous);
         var v = TensorMemory.Span<T>(Moment);
-        Span<T> scratch = stackalloc T[BlockLength];
-        for (int i = 0; i < v.Length; i += BlockLength)
+        var decay = T.CreateTruncating(ProximalSettings.Beta2);
+        var gain = T.CreateTruncating(1 - ProximalSettings.Beta2);
+        int i = 0;
+        for (; Vector<T>.IsSupported && i <= v.Length - Vector<T>.Count; i += Vector<T>.Count)
         {
-            int n = Math.Min(BlockLength, v.Length - i);
-            var block = v.Slice(i, n);
-            var square = scratch[..n];
-            TensorPrimitives.Multiply(g.Slice(i, n), g.Slice(i, n), square);
-            TensorPrimitives.Multiply(square, T.CreateTruncating(1 - ProximalSettings.Beta2), square);
-            TensorPrimitives.MultiplyAdd(block, T.CreateTruncating(ProximalSettings.Beta2), square, block);
+            var each = new Vector<T>(g[i..]);
+            ((new Vector<T>(v[i..]) * decay) + (each * each * gain)).CopyTo(v[i..]);
+        }
+
+        for (; i < v.Length; i++)
+        {
+            v[i] = (v[i] * decay) + (g[i] * g[i] * gain);
         }
     }
 
-    public override void ProximalStep(in ProximalSettings settings)
+    public override void Follow(ProximalSettings? proximal)
     {
-        if (settings.Lambda == 0 || Moment is null)
+        if (IsAssigned)
         {
+            WriteEffectiveWeights();
             return;
         }
 
-        Remap();
-        var ratio = Ratio();
+        bool moves = proximal is { Strengths.Any: true } && Moment is not null;
+        if (moves)
+        {
+            Remap();
+            PrepareTerm(proximal!.Value.Strengths * proximal.Value.LearningRate);
+        }
+
         var theta = ThetaSpan;
-        ReadOnlySpan<T> mapped = MappedSpan;
-        ReadOnlySpan<T> moment = TensorMemory.Span<T>(Moment);
-        Span<T> scratch = stackalloc T[BlockLength];
-        Span<T> slopes = stackalloc T[BlockLength];
-        var zero = T.CreateTruncating(ZeroPoint);
-        var correction = T.CreateTruncating(settings.BiasCorrection);
-        var epsilon = T.CreateTruncating(ProximalSettings.Epsilon);
-        double strength = settings.Lambda * settings.LearningRate;
+        var mapped = MappedSpan;
+        var parameter = ParameterSpan;
+        var checksum = default(BlockChecksum);
+        var gain = GainValue;
         for (int i = 0; i < theta.Length; i += BlockLength)
         {
             int n = Math.Min(BlockLength, theta.Length - i);
-            var step = scratch[..n];
-            var other = slopes[..n];
-            ratio.Gradient(mapped.Slice(i, n), strength, settings.Loss, step);
-            SlopeOfMapped(theta.Slice(i, n), mapped.Slice(i, n), other);
-            TensorPrimitives.Multiply(step, other, step);
-            TensorPrimitives.Divide(moment.Slice(i, n), correction, other);
-            TensorPrimitives.Sqrt(other, other);
-            TensorPrimitives.Add(other, epsilon, other);
-            TensorPrimitives.Divide(step, other, step);
-            MoveStoppingAtZero(theta.Slice(i, n), step, zero);
+            var raw = theta.Slice(i, n);
+            var m = mapped.Slice(i, n);
+            if (moves)
+            {
+                ProximalBlock(proximal!.Value.BiasCorrection, i, m, raw);
+            }
+
+            ConstrainBlock(i, raw);
+            MapBlock(theta, i, m);
+            checksum.Add<T>(raw);
+            if (!OwnsParameter)
+            {
+                TensorPrimitives.Multiply(m, gain, parameter.Slice(i, n));
+            }
+            else if (Support is not null)
+            {
+                ClearOutside(SupportSpan.Slice(i, n), raw);
+            }
+        }
+
+        _checksum = checksum;
+        MappedChanged();
+    }
+
+    // θ -= prepared gradient / (√(v / correction) + ε), stopping at zero.
+    private void ProximalBlock(double biasCorrection, int start, ReadOnlySpan<T> mapped, Span<T> theta)
+    {
+        Span<T> scratch = stackalloc T[BlockLength];
+        Span<T> slopes = stackalloc T[BlockLength];
+        int n = theta.Length;
+        var step = scratch[..n];
+        var other = slopes[..n];
+        var strengths = StrengthSpan;
+        Term.Gradient(mapped, strengths.IsEmpty ? default : strengths.Slice(start, n), start, step);
+        SlopeOfMapped(theta, mapped, other);
+        TensorPrimitives.Multiply(step, other, step);
+        TensorPrimitives.Divide(TensorMemory.Span<T>(Moment!).Slice(start, n), T.CreateTruncating(biasCorrection), other);
+        TensorPrimitives.Sqrt(other, other);
+        TensorPrimitives.Add(other, T.CreateTruncating(ProximalSettings.Epsilon), other);
+        TensorPrimitives.Divide(step, other, step);
+        MoveStoppingAtZero(theta, step, T.CreateTruncating(ZeroPoint));
+    }
+
+    protected override void Constrain()
+    {
+        var theta = ThetaSpan;
+        for (int i = 0; i < theta.Length; i += BlockLength)
+        {
+            ConstrainBlock(i, theta.Slice(i, Math.Min(BlockLength, theta.Length - i)));
         }
     }
 
-    public override void Constrain()
+    private void ConstrainBlock(int start, Span<T> theta)
     {
-        var theta = ThetaSpan;
         var (lower, upper) = Mapping.Domain;
         if (double.IsFinite(lower))
         {
@@ -319,12 +466,12 @@ internal sealed class SpanSessionWeight<T> : SessionWeight
             TensorPrimitives.Min(theta, T.CreateTruncating(upper), theta);
         }
 
-        var support = SupportSpan;
-        if (support.IsEmpty)
+        if (Support is null)
         {
             return;
         }
 
+        var support = SupportSpan.Slice(start, theta.Length);
         var (largestNegative, smallestPositive) = SurvivorBounds();
         var negative = T.CreateTruncating(largestNegative);
         var positive = T.CreateTruncating(smallestPositive);
@@ -347,11 +494,8 @@ internal sealed class SpanSessionWeight<T> : SessionWeight
 
     protected override void SaveDirect()
     {
-        if (IsDirect)
-        {
-            _direct ??= Keep(empty_like(Theta, requires_grad: false));
-            ThetaSpan.CopyTo(TensorMemory.Span<T>(_direct));
-        }
+        _direct ??= Keep(empty_like(Theta, requires_grad: false));
+        ThetaSpan.CopyTo(TensorMemory.Span<T>(_direct));
     }
 
     // A gradient tensor to add to, made once; zero_grad keeps it.
@@ -375,18 +519,20 @@ internal sealed class SpanSessionWeight<T> : SessionWeight
         return parameter.grad!;
     }
 
-    private void AddLossGradient(SparsityRatio ratio, double lambda, LossOptions loss, Span<T> target)
+    // Adds the prepared gradient of the term, by the chain rule.
+    private void AddLossGradient(Span<T> target)
     {
         Span<T> scratch = stackalloc T[BlockLength];
         Span<T> slopes = stackalloc T[BlockLength];
         ReadOnlySpan<T> theta = ThetaSpan;
         ReadOnlySpan<T> mapped = MappedSpan;
+        var strengths = StrengthSpan;
         for (int i = 0; i < target.Length; i += BlockLength)
         {
             int n = Math.Min(BlockLength, target.Length - i);
             var gradient = scratch[..n];
             var slope = slopes[..n];
-            ratio.Gradient(mapped.Slice(i, n), lambda, loss, gradient);
+            Term.Gradient(mapped.Slice(i, n), strengths.IsEmpty ? default : strengths.Slice(i, n), i, gradient);
             SlopeOfMapped(theta.Slice(i, n), mapped.Slice(i, n), slope);
             TensorPrimitives.MultiplyAdd(gradient, slope, target.Slice(i, n), target.Slice(i, n));
         }

@@ -11,8 +11,8 @@ internal sealed class TensorSessionWeight : SessionWeight
 {
     private Tensor? _direct;
 
-    public TensorSessionWeight(string name, int index, Parameter parameter, InitializedWeights start, WeightMapping mapping, CompressionOptions options)
-        : base(name, index, parameter, start, mapping, options)
+    public TensorSessionWeight(string name, int index, Parameter parameter, InitializedWeights start, WeightMapping mapping, CompressionOptions options, double lossFactor)
+        : base(name, index, parameter, start, mapping, options, lossFactor)
     {
         Remap();
         WriteEffectiveWeights();
@@ -54,7 +54,7 @@ internal sealed class TensorSessionWeight : SessionWeight
     {
         using var scope = NewDisposeScope();
         using var _ = no_grad();
-        if (!IsDirect)
+        if (!OwnsParameter)
         {
             Parameter.copy_(Mapped.mul(Gain));
         }
@@ -64,13 +64,38 @@ internal sealed class TensorSessionWeight : SessionWeight
         }
     }
 
-    public override void WriteNoisyWeights(in StepSettings settings)
+    public override StepOpening Open(in StepSettings settings)
     {
-        SaveDirect();
+        if (!OwnsParameter && !HoldsEffectiveWeights())
+        {
+            return StepOpening.ParameterChanged;
+        }
+
+        if (!IsAssigned && !Remap(write: false))
+        {
+            return StepOpening.RawChanged;
+        }
+
+        WriteNoisyWeights(settings);
+        return StepOpening.Open;
+    }
+
+    private void WriteNoisyWeights(in StepSettings settings)
+    {
+        if (OwnsParameter)
+        {
+            SaveDirect();
+        }
+
+        double amplitude = settings.NoiseScale * Quantization.NoiseLevel;
+        if (IsAssigned || (amplitude == 0 && settings.QuantizedForward == 0))
+        {
+            return;
+        }
+
         using var scope = NewDisposeScope();
         using var _ = no_grad();
-        double amplitude = settings.NoiseScale * Quantization.NoiseLevel;
-        var rounded = Rounded();
+        var rounded = RoundedWeights();
         var noisy = Mapped.lerp(rounded, settings.QuantizedForward);
         if (amplitude > 0)
         {
@@ -81,23 +106,34 @@ internal sealed class TensorSessionWeight : SessionWeight
         Parameter.copy_(InSupport(noisy).mul(Gain));
     }
 
-    public override bool CollectGradient()
+    public override void Close(LossStrengths? direct)
+    {
+        CollectGradient();
+        Restore();
+        if (direct is { } strengths && !IsAssigned)
+        {
+            using var scope = NewDisposeScope();
+            using var _ = no_grad();
+            Accumulate(Theta, LossGradient(strengths));
+        }
+    }
+
+    private void CollectGradient()
     {
         using var gradient = DenseGradient();
-        if (gradient is null)
+        if (gradient is null || OwnsParameter)
         {
-            return false;
-        }
-
-        if (IsDirect)
-        {
-            return true;
+            return;
         }
 
         using var scope = NewDisposeScope();
         using var _ = no_grad();
         var received = gradient.to(Theta.dtype);
-        Accumulate(Theta, InSupport(received.mul(Mapping.Derivative(Theta)).mul(Gain)));
+        if (!IsAssigned)
+        {
+            Accumulate(Theta, InSupport(received.mul(Mapping.Derivative(Theta)).mul(Gain)));
+        }
+
         if (LogGain is not null)
         {
             var wide = received.to(ScalarType.Float64).mul(Parameter.detach().to(ScalarType.Float64)).sum();
@@ -105,12 +141,11 @@ internal sealed class TensorSessionWeight : SessionWeight
         }
 
         Parameter.grad = null;
-        return true;
     }
 
     public override void Restore()
     {
-        if (_direct is not null)
+        if (OwnsParameter && _direct is not null)
         {
             using var _ = no_grad();
             Parameter.copy_(_direct);
@@ -120,22 +155,33 @@ internal sealed class TensorSessionWeight : SessionWeight
         WriteEffectiveWeights();
     }
 
-    public override SparsityRatio Ratio() => SparsityRatio.Of(Mapped);
+    protected override void Measure(bool equalizer) => Term.Measure(Mapped, Strength, equalizer);
 
-    public override Tensor LossGradient(SparsityRatio ratio, double lambda, LossOptions loss)
+    protected override Tensor PreparedLossGradient()
     {
         using var scope = NewDisposeScope();
         using var _ = no_grad();
-        var gradient = ratio.Gradient(Mapped, lambda, loss);
+        var gradient = Term.Gradient(Mapped, Strength);
         gradient = IsDirect ? gradient.div(Gain) : gradient.mul(Mapping.Derivative(Theta));
         return gradient.to(Theta.dtype).MoveToOuterDisposeScope();
     }
 
-    public override void AddLossGradient(double lambda, LossOptions loss)
+    public override void Follow(ProximalSettings? proximal)
     {
-        using var scope = NewDisposeScope();
-        using var _ = no_grad();
-        Accumulate(Theta, LossGradient(Ratio(), lambda, loss));
+        if (IsAssigned)
+        {
+            WriteEffectiveWeights();
+            return;
+        }
+
+        if (proximal is { Strengths.Any: true } settings && Moment is not null)
+        {
+            ProximalStep(settings);
+        }
+
+        Constrain();
+        Remap();
+        WriteEffectiveWeights();
     }
 
     public override void UpdateMoment()
@@ -151,18 +197,13 @@ internal sealed class TensorSessionWeight : SessionWeight
         Moment.mul_(ProximalSettings.Beta2).add_(gradient.square(), alpha: 1 - ProximalSettings.Beta2);
     }
 
-    public override void ProximalStep(in ProximalSettings settings)
+    private void ProximalStep(in ProximalSettings settings)
     {
-        if (settings.Lambda == 0 || Moment is null)
-        {
-            return;
-        }
-
         Remap();
         using var scope = NewDisposeScope();
         using var _ = no_grad();
-        var step = LossGradient(Ratio(), settings.Lambda * settings.LearningRate, settings.Loss)
-            .div(Moment.div(settings.BiasCorrection).sqrt().add(ProximalSettings.Epsilon));
+        var step = LossGradient(settings.Strengths * settings.LearningRate)
+            .div(Moment!.div(settings.BiasCorrection).sqrt().add(ProximalSettings.Epsilon));
         var before = Theta.detach().sub(ZeroPoint);
         var after = Theta.detach().sub(step);
         if (!double.IsNaN(ZeroPoint))
@@ -174,7 +215,7 @@ internal sealed class TensorSessionWeight : SessionWeight
         Theta.copy_(after);
     }
 
-    public override void Constrain()
+    protected override void Constrain()
     {
         using var scope = NewDisposeScope();
         using var _ = no_grad();
@@ -202,19 +243,9 @@ internal sealed class TensorSessionWeight : SessionWeight
 
     protected override void SaveDirect()
     {
-        if (IsDirect)
-        {
-            using var _ = no_grad();
-            _direct ??= Keep(empty_like(Theta, requires_grad: false));
-            _direct.copy_(Theta);
-        }
-    }
-
-    // The codec's rule: |symbol| = ceil(|m| / 2a - 1/2), clamped.
-    private Tensor Rounded()
-    {
-        var symbols = Mapped.abs().div(Quantization.StepSize).sub(0.5).ceil().clamp_min(0).mul(Mapped.sign());
-        return symbols.clamp(Quantization.MinSymbol, Quantization.MaxSymbol).mul(Quantization.StepSize);
+        using var _ = no_grad();
+        _direct ??= Keep(empty_like(Theta, requires_grad: false));
+        _direct.copy_(Theta);
     }
 
     private Tensor Noise(in StepSettings settings, double amplitude)

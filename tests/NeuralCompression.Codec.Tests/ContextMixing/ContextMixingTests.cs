@@ -90,8 +90,7 @@ public sealed class ContextMixingTests
         }
 
         byte[] smallest = Write(symbols, [100, 784], CompressionLevel.SmallestSize);
-        byte[] oneTable = Write(symbols, [100, 784], CompressionLevel.Optimal);
-        Assert.InRange(smallest.Length, 1, oneTable.Length * 7 / 10);
+        Assert.InRange(smallest.Length, 1, CodingCost.EstimateBytes(symbols) * 7 / 10);
     }
 
     [Theory]
@@ -169,10 +168,10 @@ public sealed class ContextMixingTests
     }
 
     [Fact]
-    public void Kernel_AnyNumbers_VectorsEqualScalar() => Gen.Select(Gen.Int.Array[4], Gen.Int.Array[4], Gen.Int[-3071, 3071].Array[4], Gen.Int[-65_535, 65_535], Gen.Int[8, 60]).Sample(
+    public void Kernel_AnyNumbers_VectorsEqualScalar() => Gen.Select(Gen.Int.Array[8], Gen.Int.Array[8], Gen.Int[-3071, 3071].Array[8], Gen.Int[-65_535, 65_535], Gen.Int[8, 60]).Sample(
         (rowA, rowB, logOdds, error, rate) =>
         {
-            Vector128<int> inputs = Vector128.Create(logOdds);
+            Vector256<int> inputs = Vector256.Create(logOdds);
             Assert.Equal(MixingKernel.MixScalar(logOdds, rowA, rowB), MixingKernel.Mix(inputs, ref rowA[0], ref rowB[0]));
             int[] vectorA = [.. rowA];
             int[] vectorB = [.. rowB];
@@ -239,5 +238,5 @@ public sealed class ContextMixingTests
         yield return (ContextMixingCoder.Encode<short>(wide, [300], 5, 20), [300], 5, 20, wide.Length);
     }
 
-    private const string RecordedHash = "F9C2D37C18BB0B51";
+    private const string RecordedHash = "988532CF5208E59B";
 }

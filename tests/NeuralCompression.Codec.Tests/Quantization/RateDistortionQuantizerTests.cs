@@ -37,7 +37,7 @@ public sealed class RateDistortionQuantizerTests
                     for (int i = 0; i < symbols.Length; i++)
                     {
                         double distance = Math.Abs((Math.Clamp(problem.Values[i], -1f, 1f) / Step) - symbols[i]);
-                        Assert.True(symbols[i] is >= -4 and <= 4 && (symbols[i] == 0 || distance < 1), $"{problem.Values[i]} became {symbols[i]}");
+                        Assert.True(symbols[i] is >= -4 and <= 4 && (symbols[i] == 0 || distance <= 1), $"{problem.Values[i]} became {symbols[i]}");
                     }
 
                     // All overloads decide alike.

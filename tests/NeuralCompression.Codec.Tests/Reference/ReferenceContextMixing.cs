@@ -165,6 +165,8 @@ internal sealed class ReferenceContextMixing
     private int Weight(int index, int column, int rowLevel, int columnLevel)
     {
         int related = period == 1 ? width : period;
+        int root = (int)Math.Sqrt(period);
+        int kernel = period == 1 ? 2 : root * root == period ? root : width;
         int right = Math.Max(related - 1, 1);
         int position = period is 1 or > 64 ? 0 : column % period;
         int Size(int back) => index < back || values[index - back] == 0 ? 0 : Math.Min((Math.Abs(values[index - back]) + ((1 << lowBits) >> 1)) >> lowBits, 255);
@@ -175,7 +177,8 @@ internal sealed class ReferenceContextMixing
         int energy = e == 0 ? 0 : Math.Min((Log(e) >> 3) + 1, 23);
         int[] contexts =
         [
-            0, column, (rowLevel * 16) + columnLevel, (position * 27) + (Two(1) * 9) + (Two(related) * 3) + Two(right),
+            0, column, (rowLevel * 16) + columnLevel, (position * 9) + (Two(1) * 3) + Two(related),
+            (Two(related) * 81) + (Two(related + 1) * 27) + (Two(right) * 9) + (Two(kernel) * 3) + Two(2 * related),
         ];
         if (magnitudes.Decode(this, 0, contexts, energy) == 0)
             return 0;
@@ -186,6 +189,7 @@ internal sealed class ReferenceContextMixing
             int[] sides =
             [
                 0, column, (Side(1) * 9) + (Side(2) * 3) + Side(width), (position * 9) + (Side(1) * 3) + Side(related),
+                (Side(1) * 27) + (Side(width) * 9) + (Side(related) * 3) + Side(kernel),
             ];
             negative = (plainSigns ? Decision(32_768) : signs.Decode(this, 0, sides, Side(1))) == 1;
         }
@@ -316,9 +320,9 @@ internal sealed class ReferenceContextMixing
 
         internal int Decode(ReferenceContextMixing decoder, int node, int[] contexts, int selector)
         {
-            var used = new Counter[4];
-            var inputs = new int[4];
-            for (int i = 0; i < 4; i++)
+            var used = new Counter[5];
+            var inputs = new int[5];
+            for (int i = 0; i < 5; i++)
             {
                 used[i] = Get(i, contexts[i], i < 2 ? Math.Min(node, 3) : node);
                 inputs[i] = StretchTable[used[i].Probability >> 10];
@@ -327,7 +331,7 @@ internal sealed class ReferenceContextMixing
             int[] rowA = Weights('A', selector, node);
             int[] rowB = Weights('B', 0, node);
             int sum = 0;
-            for (int i = 0; i < 4; i++)
+            for (int i = 0; i < 5; i++)
                 sum += unchecked((rowA[i] + rowB[i]) * inputs[i]) >> 8;
             int mixed = Math.Clamp(sum >> 8, -3071, 3071);
             int expected = Squash(mixed);
@@ -340,7 +344,7 @@ internal sealed class ReferenceContextMixing
 
             int seenBefore = visits.GetValueOrDefault((selector, node));
             visits[(selector, node)] = Math.Min(seenBefore + 1, 4095);
-            for (int i = 0; i < 4; i++)
+            for (int i = 0; i < 5; i++)
             {
                 int step = ((inputs[i] * ((65_536 * bit) - expected)) + 128) >> 8;
                 step = ((step * (8 + (3328 / (64 + seenBefore)))) + 2048) >> 12;
@@ -363,7 +367,7 @@ internal sealed class ReferenceContextMixing
         private int[] Weights(char row, int selector, int node)
         {
             if (!weights.TryGetValue((row, selector, node), out int[]? found))
-                weights.Add((row, selector, node), found = [8250, 8250, 8250, 8250]);
+                weights.Add((row, selector, node), found = [6600, 6600, 6600, 6600, 6600]);
             return found;
         }
 

@@ -36,7 +36,7 @@ internal static class Corpus
         yield return ("mixing-center", Mixed(Array.ConvertAll(sparse, symbol => (sbyte)(symbol + 90)), [20, 24]));
         yield return ("mixing-wide", Mixed([.. sparse.Select((symbol, i) => (short)((symbol * 700) + (i * i % 500)))], [20, 24]));
         yield return ("classified", Classified(sparse, [20, 24]));
-        yield return ("classified-kernels", Classified(sparse[..(4 * 6 * 9)], [4, 6, 3, 3]));
+        yield return ("classified-kernels", Classified(sparse[..(8 * 6 * 9)], [8, 6, 3, 3]));
         yield return ("classified-empty-lines", Classified([.. sparse.Select((symbol, i) => (sbyte)(i % 24 < 9 || i / 24 % 3 == 0 ? 0 : symbol))], [20, 24]));
         sbyte[] rows = Samples.Sparse(96 * 40, 80, 160);
         yield return ("classified-lanes", Classified([.. rows.Select((symbol, i) => (sbyte)(i / 40 % 5 < 2 ? Math.Sign(symbol) : symbol))], [96, 40]));

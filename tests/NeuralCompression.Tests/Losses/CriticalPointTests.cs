@@ -19,7 +19,7 @@ public sealed class CriticalPointTests
         (nonZeros, zeros, amplitude) =>
         {
             using var scope = NewDisposeScope();
-            using var loss = new SparsityEqualizingLoss(new LossOptions { Lambda = 1 });
+            using var loss = new SparsityEqualizingLoss(new LossOptions { Growth = LossGrowth.Full, Lambda = 1 });
             double[] values = [.. Enumerable.Range(0, nonZeros).Select(i => i % 2 == 0 ? amplitude : -amplitude), .. new double[zeros]];
             var w = Of(values, ScalarType.Float64).requires_grad_();
             var value = loss.call(w);

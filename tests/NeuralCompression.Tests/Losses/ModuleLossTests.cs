@@ -14,7 +14,7 @@ public sealed class ModuleLossTests
     {
         using var scope = NewDisposeScope();
         using var model = TestModels.ConvolutionWithNorm();
-        using var loss = new SparsityEqualizingLoss(new LossOptions { Lambda = 0.1 });
+        using var loss = new SparsityEqualizingLoss(new LossOptions { Growth = LossGrowth.Full, Lambda = 0.1 });
         double expected = model.named_parameters().Where(p => p.parameter.dim() >= 2).Sum(p => 0.1 * ClosedForm.Ratio(Values(p.parameter)));
         Assert.Equal(2, model.parameters().Count(p => p.dim() >= 2));
         AssertClose([expected], [Value(loss.call(model))], relative: 1e-6, absolute: 0);
@@ -25,7 +25,7 @@ public sealed class ModuleLossTests
     {
         using var scope = NewDisposeScope();
         using var model = TestModels.ConvolutionWithNorm();
-        using var loss = new SparsityEqualizingLoss(new LossOptions { Lambda = 1 });
+        using var loss = new SparsityEqualizingLoss(new LossOptions { Growth = LossGrowth.Full, Lambda = 1 });
         loss.call(model).backward();
         foreach (var (name, parameter) in model.named_parameters())
         {
@@ -45,7 +45,7 @@ public sealed class ModuleLossTests
     {
         using var scope = NewDisposeScope();
         using var model = new TiedEmbedding(ScalarType.Float64);
-        using var loss = new SparsityEqualizingLoss(new LossOptions { Lambda = 1 });
+        using var loss = new SparsityEqualizingLoss(new LossOptions { Growth = LossGrowth.Full, Lambda = 1 });
         var tied = model.named_parameters().First(p => p.parameter.dim() == 2).parameter;
         AssertClose([ClosedForm.Ratio(Values(tied))], [Value(loss.call(model))], relative: 1e-13, absolute: 0);
         loss.call(model).backward();
@@ -57,7 +57,7 @@ public sealed class ModuleLossTests
     {
         using var scope = NewDisposeScope();
         using var model = new TiedLinear(ScalarType.Float64);
-        using var loss = new SparsityEqualizingLoss(new LossOptions { Lambda = 1 });
+        using var loss = new SparsityEqualizingLoss(new LossOptions { Growth = LossGrowth.Full, Lambda = 1 });
         AssertClose([ClosedForm.Ratio(Values(model.First.weight!))], [Value(loss.call(model))], relative: 1e-13, absolute: 0);
     }
 
@@ -68,7 +68,7 @@ public sealed class ModuleLossTests
         using var model = TestModels.Mlp(ScalarType.Float64);
         var frozen = model.named_parameters().Single(p => p.name == "fc1.weight").parameter;
         frozen.requires_grad = false;
-        using var loss = new SparsityEqualizingLoss(new LossOptions { Lambda = 1 });
+        using var loss = new SparsityEqualizingLoss(new LossOptions { Growth = LossGrowth.Full, Lambda = 1 });
         var rest = model.named_parameters().Single(p => p.name == "fc2.weight").parameter;
         AssertClose([ClosedForm.Ratio(Values(rest))], [Value(loss.call(model))], relative: 1e-13, absolute: 0);
     }
@@ -78,7 +78,7 @@ public sealed class ModuleLossTests
     {
         using var scope = NewDisposeScope();
         using var model = TestModels.Mlp(ScalarType.Float64);
-        using var loss = new SparsityEqualizingLoss(new LossOptions { Lambda = 1, Include = static (name, _) => name == "fc2.bias" });
+        using var loss = new SparsityEqualizingLoss(new LossOptions { Growth = LossGrowth.Full, Lambda = 1, Include = static (name, _) => name == "fc2.bias" });
         var bias = model.named_parameters().Single(p => p.name == "fc2.bias").parameter;
         AssertClose([ClosedForm.Ratio(Values(bias))], [Value(loss.call(model))], relative: 1e-13, absolute: 0);
     }
@@ -99,7 +99,7 @@ public sealed class ModuleLossTests
     {
         using var scope = NewDisposeScope();
         using var model = TestModels.Mlp(ScalarType.Float32);
-        using var loss = new SparsityEqualizingLoss(new LossOptions { Lambda = 0 });
+        using var loss = new SparsityEqualizingLoss(new LossOptions { Growth = LossGrowth.Full, Lambda = 0 });
         var value = loss.call(model);
         value.backward();
         Assert.Equal(0.0, Value(value));
@@ -110,7 +110,7 @@ public sealed class ModuleLossTests
     public void Lambda_Changed_TakesEffectAtTheNextCall()
     {
         using var scope = NewDisposeScope();
-        using var loss = new SparsityEqualizingLoss(new LossOptions { Lambda = 1 });
+        using var loss = new SparsityEqualizingLoss(new LossOptions { Growth = LossGrowth.Full, Lambda = 1 });
         var w = Of([3, 4], ScalarType.Float64);
         loss.Lambda = 10;
         Assert.Equal(14, Value(loss.call(w)), 12);
@@ -144,13 +144,13 @@ public sealed class ModuleLossTests
     [InlineData(double.PositiveInfinity)]
     [InlineData(-1e-9)]
     public void Constructor_InvalidLambda_Throws(double lambda) =>
-        Assert.Throws<OptionsValidationException>(() => new SparsityEqualizingLoss(new LossOptions { Lambda = lambda }));
+        Assert.Throws<OptionsValidationException>(() => new SparsityEqualizingLoss(new LossOptions { Growth = LossGrowth.Full, Lambda = lambda }));
 
     [Fact]
     public void Constructor_Options_AreCopied()
     {
         using var scope = NewDisposeScope();
-        var options = new LossOptions { Lambda = 1 };
+        var options = new LossOptions { Growth = LossGrowth.Full, Lambda = 1 };
         using var loss = new SparsityEqualizingLoss(options);
         options.Variant = LossVariant.SquaredRatio;
         options.Lambda = 5;

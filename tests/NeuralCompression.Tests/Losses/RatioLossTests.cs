@@ -16,7 +16,7 @@ public sealed class RatioLossTests
     {
         using var scope = NewDisposeScope();
         var w = Of([3, 0, -4, 0], ScalarType.Float64);
-        Assert.Equal(1.4, Value(new SparsityEqualizingLoss(new LossOptions { Lambda = 1 }).call(w)), 15);
+        Assert.Equal(1.4, Value(new SparsityEqualizingLoss(new LossOptions { Growth = LossGrowth.Full, Lambda = 1 }).call(w)), 15);
     }
 
     [Fact]
@@ -24,7 +24,7 @@ public sealed class RatioLossTests
         values =>
         {
             using var scope = NewDisposeScope();
-            using var loss = new SparsityEqualizingLoss(new LossOptions { Lambda = 0.5 });
+            using var loss = new SparsityEqualizingLoss(new LossOptions { Growth = LossGrowth.Full, Lambda = 0.5 });
             double value = Value(loss.call(Of(values, ScalarType.Float64)));
             AssertClose([0.5 * ClosedForm.Ratio(values)], [value], relative: 1e-14, absolute: 0);
         },
@@ -35,7 +35,7 @@ public sealed class RatioLossTests
         values =>
         {
             using var scope = NewDisposeScope();
-            using var loss = new SparsityEqualizingLoss(new LossOptions { Lambda = 1 });
+            using var loss = new SparsityEqualizingLoss(new LossOptions { Growth = LossGrowth.Full, Lambda = 1 });
             double value = Value(loss.call(Of(values, ScalarType.Float64)));
             Assert.InRange(value, 1 - 1e-14, Math.Sqrt(values.Length) * (1 + 1e-14));
         },
@@ -47,7 +47,7 @@ public sealed class RatioLossTests
         {
             using var scope = NewDisposeScope();
             var w = Of(values, ScalarType.Float64).requires_grad_();
-            using var loss = new SparsityEqualizingLoss(new LossOptions { Lambda = 0.25 });
+            using var loss = new SparsityEqualizingLoss(new LossOptions { Growth = LossGrowth.Full, Lambda = 0.25 });
             loss.call(w).backward();
             double[] expected = Array.ConvertAll(ClosedForm.Gradient(values, new LossOptions()), g => 0.25 * g);
 
@@ -64,7 +64,7 @@ public sealed class RatioLossTests
     {
         using var scope = NewDisposeScope();
         double[] values = Numbers(1, 12);
-        using var loss = new SparsityEqualizingLoss(new LossOptions { Lambda = 1, Variant = variant });
+        using var loss = new SparsityEqualizingLoss(new LossOptions { Growth = LossGrowth.Full, Lambda = 1, Variant = variant });
         var w = Of(values, ScalarType.Float64).requires_grad_();
         loss.call(w).backward();
         double[] gradient = Values(w.grad!);
@@ -92,7 +92,7 @@ public sealed class RatioLossTests
         using var scope = NewDisposeScope();
         double[] values = Numbers(2, 100);
         var w = Of(values, ScalarType.Float64).requires_grad_();
-        using var loss = new SparsityEqualizingLoss(new LossOptions { Lambda = 1 });
+        using var loss = new SparsityEqualizingLoss(new LossOptions { Growth = LossGrowth.Full, Lambda = 1 });
         loss.call(w).backward();
         double along = values.Zip(Values(w.grad!), (x, g) => x * g).Sum();
         Assert.Equal(0, along, 1e-13);
@@ -109,7 +109,7 @@ public sealed class RatioLossTests
     {
         using var scope = NewDisposeScope();
         double[] values = Numbers(3, 1000);
-        using var loss = new SparsityEqualizingLoss(new LossOptions { Lambda = 1 });
+        using var loss = new SparsityEqualizingLoss(new LossOptions { Growth = LossGrowth.Full, Lambda = 1 });
         double plain = Value(loss.call(Of(values, dtype)));
         double scaled = Value(loss.call(Of(Array.ConvertAll(values, x => x * factor), dtype)));
 
@@ -156,7 +156,7 @@ public sealed class RatioLossTests
         foreach (var dtype in new[] { ScalarType.Float32, ScalarType.Float64, ScalarType.Float16 })
         {
             var w = Of(values, dtype).requires_grad_();
-            using var loss = new SparsityEqualizingLoss(new LossOptions { Lambda = 1 });
+            using var loss = new SparsityEqualizingLoss(new LossOptions { Growth = LossGrowth.Full, Lambda = 1 });
             loss.call(w).backward();
             double[] gradient = Values(w.grad!);
             Assert.All(values.Select((v, i) => (v, i)).Where(p => p.v == 0), p => Assert.Equal(0.0, gradient[p.i]));
@@ -174,7 +174,7 @@ public sealed class RatioLossTests
         using var scope = NewDisposeScope();
         var w = Random(4, dtype, 30, 40).requires_grad_();
         double[] rounded = Values(w);
-        using var loss = new SparsityEqualizingLoss(new LossOptions { Lambda = 1 });
+        using var loss = new SparsityEqualizingLoss(new LossOptions { Growth = LossGrowth.Full, Lambda = 1 });
         var value = loss.call(w);
         value.backward();
         Assert.Equal(dtype == ScalarType.Float64 ? ScalarType.Float64 : ScalarType.Float32, value.dtype);
@@ -195,7 +195,7 @@ public sealed class RatioLossTests
         using var scope = NewDisposeScope();
         // 100,000 weights of magnitude 8: L1 = 8e5 is far beyond 65,504, the largest half.
         var w = full(100_000, 8.0, ScalarType.Float16).requires_grad_();
-        using var loss = new SparsityEqualizingLoss(new LossOptions { Lambda = 1 });
+        using var loss = new SparsityEqualizingLoss(new LossOptions { Growth = LossGrowth.Full, Lambda = 1 });
         var value = loss.call(w);
         value.backward();
         AssertClose([Math.Sqrt(100_000)], [Value(value)], relative: 1e-6, absolute: 0);
@@ -214,7 +214,7 @@ public sealed class RatioLossTests
         Assert.False(strided.is_contiguous());
         dense.requires_grad_();
         strided.requires_grad_();
-        using var loss = new SparsityEqualizingLoss(new LossOptions { Lambda = 1 });
+        using var loss = new SparsityEqualizingLoss(new LossOptions { Growth = LossGrowth.Full, Lambda = 1 });
         var first = loss.call(dense);
         var second = loss.call(strided);
         first.backward();
@@ -244,7 +244,7 @@ public sealed class RatioLossTests
         }
 
         w.requires_grad_();
-        using var loss = new SparsityEqualizingLoss(new LossOptions { Lambda = 1 });
+        using var loss = new SparsityEqualizingLoss(new LossOptions { Growth = LossGrowth.Full, Lambda = 1 });
         var value = loss.call(w);
         value.backward();
         double ratio = l1 / Math.Sqrt(squares);
@@ -322,7 +322,7 @@ public sealed class RatioLossTests
         using var scope = NewDisposeScope();
         var w = Random(9, ScalarType.Float32, 3, 4).requires_grad_();
         byte[] before = Bits(w);
-        using var loss = new SparsityEqualizingLoss(new LossOptions { Lambda = 1 });
+        using var loss = new SparsityEqualizingLoss(new LossOptions { Growth = LossGrowth.Full, Lambda = 1 });
         loss.call(w).backward();
         Assert.Equal(before, Bits(w));
     }
@@ -332,7 +332,7 @@ public sealed class RatioLossTests
     {
         using var scope = NewDisposeScope();
         double[] values = Numbers(10, 20);
-        using var loss = new SparsityEqualizingLoss(new LossOptions { Lambda = 0.3 });
+        using var loss = new SparsityEqualizingLoss(new LossOptions { Growth = LossGrowth.Full, Lambda = 0.3 });
 
         Tensor Gradient(bool task, bool compression)
         {
@@ -352,7 +352,7 @@ public sealed class RatioLossTests
     {
         using var scope = NewDisposeScope();
         var w = Of([1, 2, 3], ScalarType.Float64).requires_grad_();
-        using var loss = new SparsityEqualizingLoss(new LossOptions { Lambda = 1 });
+        using var loss = new SparsityEqualizingLoss(new LossOptions { Growth = LossGrowth.Full, Lambda = 1 });
         loss.call(w).backward();
         using (no_grad())
         {

@@ -30,7 +30,7 @@ public sealed class AloneTests
             TestModels.Fill(model, 3);
             var x = Random(1, ScalarType.Float32, 40, 20);
             var y = x.matmul(Of(truth, ScalarType.Float32, 20, 1)).add(Random(2, ScalarType.Float32, 40, 1).mul(0.5));
-            using var loss = new SparsityEqualizingLoss(new LossOptions { Lambda = lambda });
+            using var loss = new SparsityEqualizingLoss(new LossOptions { Growth = LossGrowth.Full, Lambda = lambda });
             using var optimizer = optim.Adam(model.parameters(), 0.01);
             for (int i = 0; i < 400; i++)
             {

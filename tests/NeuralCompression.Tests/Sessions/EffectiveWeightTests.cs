@@ -248,7 +248,7 @@ public sealed class EffectiveWeightTests
         }));
         using var model = TestModels.Mlp(ScalarType.Float64);
         using var plain = new SessionFixture(SessionFixture.Small(), model: TestModels.Mlp(ScalarType.Float64));
-        using var loss = new SparsityEqualizingLoss(new LossOptions { Lambda = 0.05 });
+        using var loss = new SparsityEqualizingLoss(new LossOptions { Growth = LossGrowth.Full, Lambda = 0.05 });
         using var input = Random(100, ScalarType.Float64, 8, 4);
         using var target = Random(101, ScalarType.Float64, 8, 3);
         var optimizer = optim.Adam(model.parameters(), 0.01);

@@ -148,7 +148,7 @@ public sealed class ProximalTests
         bool isDirect = ReferenceEquals(weight.Raw, weight.Parameter);
         double[] theta = [.. Values(weight.Raw).Zip(gradient, (x, g) => x - (Rate * g))];
         double[] mapped = isDirect ? [.. theta.Select(x => x / weight.Gain)] : [.. theta.Select(mapping.Map)];
-        double[] loss = ClosedForm.Gradient(mapped, fixture.Options.Loss);
+        double[] loss = ClosedForm.Gradient(mapped, fixture.Options.Loss, weight.Strength is { } s ? Values(s) : null);
         bool snapped = false;
         for (int i = 0; i < theta.Length; i++)
         {

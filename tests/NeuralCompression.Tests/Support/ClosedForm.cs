@@ -9,18 +9,18 @@ internal static class ClosedForm
 
     public static double Ratio(double[] m) => L2(m) == 0 ? 0 : L1(m) / L2(m);
 
-    /// <summary>loss(m) of the table.</summary>
-    public static double Loss(double[] m, LossOptions options)
+    /// <summary>loss(m) of the table, with a strength for every weight where there are any.</summary>
+    public static double Loss(double[] m, LossOptions options, double[]? strengths = null)
     {
-        double ratio = Ratio(m);
+        double ratio = L2(m) == 0 ? 0 : L1(Weighted(m, strengths)) / L2(m);
         double value = options.Variant == LossVariant.SquaredRatio ? ratio * ratio : ratio;
         return options.Weighting == LossWeighting.Rate ? value * ratio : value;
     }
 
     /// <summary>∂loss/∂m of the table.</summary>
-    public static double[] Gradient(double[] m, LossOptions options)
+    public static double[] Gradient(double[] m, LossOptions options, double[]? strengths = null)
     {
-        double l1 = L1(m);
+        double l1 = L1(Weighted(m, strengths));
         double l2 = L2(m);
         if (l2 == 0)
         {
@@ -30,9 +30,14 @@ internal static class ClosedForm
         double critical = l2 * l2 / l1;
         double scale = options.Variant == LossVariant.SquaredRatio ? 2 * l1 / l2 : 1;
         scale *= options.Weighting == LossWeighting.Rate ? l1 / l2 : 1;
-        return Array.ConvertAll(m, x =>
-            options.Growth == LossGrowth.ShrinkOnly && Math.Abs(x) > critical ? 0 : scale * (Math.Sign(x) - (x * l1 / (l2 * l2))) / l2);
+        return [.. m.Select((x, i) =>
+        {
+            double s = strengths?[i] ?? 1;
+            return options.Growth == LossGrowth.ShrinkOnly && Math.Abs(x) > s * critical ? 0 : scale * ((s * Math.Sign(x)) - (x * l1 / (l2 * l2))) / l2;
+        })];
     }
+
+    private static IEnumerable<double> Weighted(double[] m, double[]? strengths) => strengths is null ? m : m.Zip(strengths, (x, s) => x * s);
 
     /// <summary>Central difference of a function of one coordinate.</summary>
     public static double Difference(Func<double, double> function, double at, double step) =>

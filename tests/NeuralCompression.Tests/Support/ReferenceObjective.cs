@@ -17,7 +17,7 @@ internal sealed class ReferenceObjective(CompressionSession session, nn.Module m
         foreach (ulong draw in draws)
         {
             sum += WithWeights(draw, () => TestTensors.Value(task()));
-            sum += session.Weights.Sum(w => session.Lambda * ClosedForm.Loss(Mapped(w), options.Loss));
+            sum += session.Weights.Sum(w => session.Lambda * ClosedForm.Loss(Mapped(w), options.Loss, w.Strength is { } s ? TestTensors.Values(s) : null));
         }
 
         return sum;

@@ -41,7 +41,7 @@ internal sealed class SessionFixture : IDisposable
         {
             // Five levels, so that rounding, noise and limits all matter at these sizes.
             Quantization = { NoiseLevel = 0.25 },
-            Loss = { Lambda = 0.05 },
+            Loss = { Lambda = 0.05, Growth = LossGrowth.Full },
             Noise = { Seed = 3 },
         };
         change?.Invoke(options);

@@ -4,10 +4,12 @@ using System.Runtime.Intrinsics;
 
 namespace NeuralCompression.Codec.WeightCoding.ContextMixing;
 
-/// <summary>Predicts one kind of decision: adaptive counters in four contexts, mixed in the logistic domain by the sum of two rows of weights, one chosen by a context and one for all, and refined by a table. Source: docs/format.md, section 5.6.</summary>
+/// <summary>Predicts one kind of decision: adaptive counters in five contexts, mixed in the logistic domain by the sum of two rows of weights, one chosen by a context and one for all, and refined by a table. Source: docs/format.md, section 5.6.</summary>
 /// <remarks>The caller sets every context below the sizes given here; nothing is checked again where a decision is coded.</remarks>
 internal sealed class DecisionMixer
 {
+    internal const int Inputs = 5;
+
     /// <summary>The inputs of the row and of the column tell only so many nodes apart: they see few weights.</summary>
     internal const int FewNodes = 4;
 
@@ -18,7 +20,7 @@ internal sealed class DecisionMixer
     private const int SlowLimit = 1023;
     private const int Limit = 255;
     private const int RowLimit = 63;
-    private const int InitialWeight = 8250;
+    private const int InitialWeight = 6600;
 
     // The refinement table has one entry for each step of 1.0 in log-odds.
     private const int RefineStepBits = 8;
@@ -31,27 +33,30 @@ internal sealed class DecisionMixer
     private readonly int[] visits;
     private readonly uint[] refine;
     private readonly uint[] typicalRow = new uint[FewNodes];
-    private readonly int startColumn, startThird, startFourth;
-    private int contextColumn, contextThird, contextFourth;
+    private readonly int startColumn, startThird, startFourth, startFifth;
+    private int contextColumn, contextThird, contextFourth, contextFifth;
     private int set;
 
     /// <param name="nodes">Kinds of decision that share the contexts.</param>
     /// <param name="columns">Contexts of the second input.</param>
     /// <param name="third">Contexts of the third input.</param>
     /// <param name="fourth">Contexts of the fourth input.</param>
+    /// <param name="fifth">Contexts of the fifth input.</param>
     /// <param name="sets">Contexts of the weights and of the refinement.</param>
-    internal DecisionMixer(int nodes, int columns, int third, int fourth, int sets)
+    internal DecisionMixer(int nodes, int columns, int third, int fourth, int fifth, int sets)
     {
         this.nodes = nodes;
         startColumn = FewNodes;
         startThird = checked(startColumn + (columns * FewNodes));
         startFourth = startThird + (third * nodes);
-        counters = new uint[startFourth + (fourth * nodes)];
+        startFifth = startFourth + (fourth * nodes);
+        counters = new uint[startFifth + (fifth * nodes)];
         counters.AsSpan().Fill(EvenOdds);
         typicalRow.AsSpan().Fill(EvenOdds);
         shared = sets * nodes;
         weights = new int[(shared + nodes) * MixingKernel.Lanes];
-        weights.AsSpan().Fill(InitialWeight);
+        for (int i = 0; i < weights.Length; i++)
+            weights[i] = i % MixingKernel.Lanes < Inputs ? InitialWeight : 0;
         visits = new int[shared];
         refine = new uint[shared * RefineEntries];
         for (int i = 0; i < refine.Length; i++)
@@ -60,11 +65,12 @@ internal sealed class DecisionMixer
 
     /// <summary>Sets the contexts of the next decisions.</summary>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    internal void Select(int column, int third, int fourth, int select)
+    internal void Select(int column, int third, int fourth, int fifth, int select)
     {
         contextColumn = startColumn + (column * FewNodes);
         contextThird = startThird + (third * nodes);
         contextFourth = startFourth + (fourth * nodes);
+        contextFifth = startFifth + (fifth * nodes);
         set = select * nodes;
     }
 
@@ -91,12 +97,17 @@ internal sealed class DecisionMixer
         ref uint counter1 = ref Unsafe.Add(ref table, (uint)(contextColumn + few));
         ref uint counter2 = ref Unsafe.Add(ref table, (uint)(contextThird + node));
         ref uint counter3 = ref Unsafe.Add(ref table, (uint)(contextFourth + node));
+        ref uint counter4 = ref Unsafe.Add(ref table, (uint)(contextFifth + node));
         ref int tables = ref MemoryMarshal.GetArrayDataReference(Logistic.Tables);
-        Vector128<int> logOdds = Vector128.Create(
+        Vector256<int> logOdds = Vector256.Create(
             Unsafe.Add(ref tables, counter0 >> 20),
             Unsafe.Add(ref tables, counter1 >> 20),
             Unsafe.Add(ref tables, counter2 >> 20),
-            Unsafe.Add(ref tables, counter3 >> 20));
+            Unsafe.Add(ref tables, counter3 >> 20),
+            Unsafe.Add(ref tables, counter4 >> 20),
+            0,
+            0,
+            0);
 
         int a = set + node;
         ref int rows = ref MemoryMarshal.GetArrayDataReference(weights);
@@ -122,6 +133,7 @@ internal sealed class DecisionMixer
         Move(ref counter1, ref rates, target, Limit);
         Move(ref counter2, ref rates, target, Limit);
         Move(ref counter3, ref rates, target, Limit);
+        Move(ref counter4, ref rates, target, Limit);
         Move(ref Unsafe.Add(ref refined, part >> (RefineStepBits - 1)), ref rates, target, SlowLimit);
         return bit;
     }

@@ -7,8 +7,8 @@ namespace NeuralCompression.Codec.WeightCoding.ContextMixing;
 /// <summary>The two inner loops of mixing, scalar (the definition) and in vectors (equal to it, bit for bit). Source: docs/format.md, section 5.6.</summary>
 internal static class MixingKernel
 {
-    /// <summary>Inputs of a mixer: what a vector of 128 bits holds.</summary>
-    internal const int Lanes = 4;
+    /// <summary>Inputs of a mixer, the last three always zero: what a vector of 256 bits holds.</summary>
+    internal const int Lanes = 8;
 
     private const int ProductShift = 8;
     private const int StepShift = 8;
@@ -37,16 +37,16 @@ internal static class MixingKernel
 
     /// <inheritdoc cref="MixScalar"/>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    internal static int Mix(Vector128<int> logOdds, ref int rowA, ref int rowB) =>
-        Vector128.Sum(Vector128.ShiftRightArithmetic((Vector128.LoadUnsafe(ref rowA) + Vector128.LoadUnsafe(ref rowB)) * logOdds, ProductShift)) >> (16 - ProductShift);
+    internal static int Mix(Vector256<int> logOdds, ref int rowA, ref int rowB) =>
+        Vector256.Sum(Vector256.ShiftRightArithmetic((Vector256.LoadUnsafe(ref rowA) + Vector256.LoadUnsafe(ref rowB)) * logOdds, ProductShift)) >> (16 - ProductShift);
 
     /// <inheritdoc cref="LearnScalar"/>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    internal static void Learn(Vector128<int> logOdds, ref int rowA, ref int rowB, int error, int rate)
+    internal static void Learn(Vector256<int> logOdds, ref int rowA, ref int rowB, int error, int rate)
     {
-        Vector128<int> step = Vector128.ShiftRightArithmetic((logOdds * error) + Vector128.Create(1 << (StepShift - 1)), StepShift);
-        step = Vector128.ShiftRightArithmetic((step * rate) + Vector128.Create(1 << (RateShift - 1)), RateShift);
-        (Vector128.LoadUnsafe(ref rowA) + step).StoreUnsafe(ref rowA);
-        (Vector128.LoadUnsafe(ref rowB) + step).StoreUnsafe(ref rowB);
+        Vector256<int> step = Vector256.ShiftRightArithmetic((logOdds * error) + Vector256.Create(1 << (StepShift - 1)), StepShift);
+        step = Vector256.ShiftRightArithmetic((step * rate) + Vector256.Create(1 << (RateShift - 1)), RateShift);
+        (Vector256.LoadUnsafe(ref rowA) + step).StoreUnsafe(ref rowA);
+        (Vector256.LoadUnsafe(ref rowB) + step).StoreUnsafe(ref rowB);
     }
 }

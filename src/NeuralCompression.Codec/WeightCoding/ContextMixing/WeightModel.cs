@@ -24,6 +24,7 @@ internal sealed class WeightModel
     private readonly int period;
     private readonly int positions;
     private readonly int before;
+    private readonly int kernelAbove;
     private readonly int center;
     private readonly int lowBits;
     private readonly bool plainSigns;
@@ -58,6 +59,10 @@ internal sealed class WeightModel
 
         // Without a period the weight above takes the part of the related one.
         before = period == 1 ? columns : period;
+
+        // Of a square kernel the row above; else the row above in the tensor, where that is not the related weight itself.
+        int root = SquareRoot(period);
+        kernelAbove = period == 1 ? 2 : root * root == period ? root : columns;
         center = parameters.Center;
         lowBits = parameters.LowBits;
         plainSigns = parameters.PlainSigns;
@@ -66,8 +71,8 @@ internal sealed class WeightModel
         unary = Math.Min(MaxUnary, Math.Max(negativeLimit, positiveLimit) >> lowBits);
         scaleLog = 2 * parameters.Scale;
         scale = Exp(scaleLog);
-        magnitudes = new DecisionMixer(unary + 1, columns, Levels * Levels, positions * 27, Energies);
-        signs = new DecisionMixer(1, columns, 27, positions * 9, 3);
+        magnitudes = new DecisionMixer(unary + 1, columns, Levels * Levels, positions * 9, 243, Energies);
+        signs = new DecisionMixer(1, columns, 27, positions * 9, 81, 3);
         emptyLines = parameters.EmptyLines;
         lines.AsSpan().Fill(1u << 31);
         tail.AsSpan().Fill(1u << 31);
@@ -179,6 +184,14 @@ internal sealed class WeightModel
 
     private static int Exp(int log) => (int)Math.Min(((16L + (log & 15)) << Math.Min(log >> 4, 30)) >> 4, int.MaxValue >> 2) - 1;
 
+    private static int SquareRoot(int value)
+    {
+        int root = 1;
+        while ((root + 1) * (root + 1) <= value)
+            root++;
+        return root;
+    }
+
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     private static int Two(int size) => Math.Min(size, 2);
 
@@ -210,7 +223,8 @@ internal sealed class WeightModel
         magnitudes.Select(
             column,
             (Level(rowScale) * Levels) + Level(columnScale),
-            (position * 27) + (Two(left) * 9) + (Two(related) * 3) + Two(relatedRight),
+            (position * 9) + (Two(left) * 3) + Two(related),
+            (((Two(related) * 9) + (Two(relatedLeft) * 3) + Two(relatedRight)) * 9) + (Two(Unsafe.Subtract(ref here, kernelAbove)) * 3) + Two(related2),
             energy);
 
         int magnitude = Math.Abs(value);
@@ -247,6 +261,7 @@ internal sealed class WeightModel
             column,
             (left * 9) + (Unsafe.Subtract(ref here, 2) * 3) + above,
             (position * 9) + (left * 3) + related,
+            (left * 27) + (above * 9) + (related * 3) + Unsafe.Subtract(ref here, kernelAbove),
             left);
         return signs.Code(ref coder, 0, value < 0 ? 1 : 0) != 0;
     }

@@ -11,8 +11,11 @@ internal static class GroupEncoder
     /// <summary>Below this many symbols speed does not show and the list of groups does.</summary>
     internal const int MinLength = 1 << 14;
 
-    /// <summary>A larger group, which decodes faster, may cost one part in this many of the smallest estimate.</summary>
-    private const int Tolerance = 192;
+    /// <summary>For <c>Fastest</c>: a larger group, which decodes faster, may cost one part in this many of the smallest estimate.</summary>
+    internal const int FastTolerance = 192;
+
+    /// <summary>The same where size counts more.</summary>
+    internal const int SmallTolerance = 512;
 
     /// <summary>Above this many eighths of a bit a token would need more tokens than there are, unless all groups have one.</summary>
     private const int MaxEighthsOfBit = 56;
@@ -23,13 +26,14 @@ internal static class GroupEncoder
     /// <summary>Above this alphabet symbols are counted on their own before groups are, since pairs seldom pay.</summary>
     private const int SmallAlphabet = 16;
 
-    /// <summary>Codes symbols in groups where that is not more than 0.5 % longer than a token for each.</summary>
+    /// <summary>Codes symbols in groups where that is not much longer than a token for each.</summary>
     /// <param name="text">Symbols of 8 bits, two's complement.</param>
     /// <param name="first">The smallest.</param>
     /// <param name="alphabetSize">Symbols minus the smallest are below this.</param>
+    /// <param name="tolerance">A larger group may cost one part in this many.</param>
     /// <param name="plain">The plan for a token each; null where there is none.</param>
     /// <returns>The payload, or null where a token each is better.</returns>
-    internal static BackwardBuffer? TryEncode(ReadOnlySpan<byte> text, byte first, int alphabetSize, out RansPlan? plain)
+    internal static BackwardBuffer? TryEncode(ReadOnlySpan<byte> text, byte first, int alphabetSize, int tolerance, out RansPlan? plain)
     {
         plain = null;
         int size = 0;
@@ -58,7 +62,7 @@ internal static class GroupEncoder
                 return null;
         }
 
-        GroupPlan? chosen = Choose(counts, alphabetSize, size, plain.EstimatedBytes);
+        GroupPlan? chosen = Choose(counts, alphabetSize, size, plain.EstimatedBytes, tolerance);
         return chosen is null ? null : Write(text, first, alphabetSize, chosen);
     }
 
@@ -96,7 +100,7 @@ internal static class GroupEncoder
     private static RansPlan? Plain(long[] counts) => RansPlan.Create(counts, GroupPlan.PrecisionBits, wideFrom: RansPlan.FastWideFrom);
 
     // The largest group among those whose estimate is close to the smallest.
-    private static GroupPlan? Choose(List<int[]> counts, int alphabetSize, int maxSize, long plainBytes)
+    private static GroupPlan? Choose(List<int[]> counts, int alphabetSize, int maxSize, long plainBytes, int tolerance)
     {
         var plans = new List<GroupPlan>();
         for (int i = 0, size = maxSize; size >= 2; i++, size /= 2)
@@ -108,7 +112,7 @@ internal static class GroupEncoder
         long smallest = plainBytes;
         foreach (GroupPlan plan in plans)
             smallest = Math.Min(smallest, plan.EstimatedBytes);
-        return plans.Find(plan => plan.EstimatedBytes <= smallest + (smallest / Tolerance));
+        return plans.Find(plan => plan.EstimatedBytes <= smallest + (smallest / tolerance));
     }
 
     private static BackwardBuffer Write(ReadOnlySpan<byte> text, byte first, int alphabetSize, GroupPlan plan)

@@ -1,6 +1,6 @@
 using System.Numerics.Tensors;
-using System.Runtime.CompilerServices;
 using NeuralCompression.Codec.EntropyCoding;
+using NeuralCompression.Codec.EntropyCoding.Kernels;
 
 namespace NeuralCompression.Codec.WeightCoding.Grouping;
 
@@ -46,23 +46,10 @@ internal ref struct GroupTokens : ITokenSource
             Span<byte> block = tokens[from..];
             Span<ushort> numbers = room[..block.Length];
             SymbolGroups.Number(text.Slice((start + from) * size, block.Length * size), first, alphabetSize, size, numbers);
-            Map(numbers, tokenOf, block);
+            NumberTables.Map(numbers, tokenOf, block);
             if (plan.HasEscape)
                 PutAside(block, start + from);
             tokens = tokens[..from];
-        }
-    }
-
-    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
-    private static unsafe void Map(ReadOnlySpan<ushort> numbers, byte[] tokenOf, Span<byte> tokens)
-    {
-        // Numbers are below the length of the table by how they are made.
-        fixed (ushort* number = numbers)
-        fixed (byte* map = tokenOf)
-        fixed (byte* token = tokens)
-        {
-            for (int i = 0; i < numbers.Length; i++)
-                token[i] = map[number[i]];
         }
     }
 

@@ -4,6 +4,7 @@ using System.Numerics.Tensors;
 using System.Runtime.CompilerServices;
 using System.Runtime.Intrinsics;
 using System.Runtime.Intrinsics.X86;
+using NeuralCompression.Codec.EntropyCoding.Kernels;
 
 namespace NeuralCompression.Codec.WeightCoding.Grouping;
 
@@ -147,7 +148,6 @@ internal static class SymbolGroups
     /// <summary>How often each number occurs among the whole groups of a text of symbols.</summary>
     internal static int[] Count(ReadOnlySpan<byte> text, byte first, int alphabetSize, int groupSize)
     {
-        // Four tables side by side, because equal neighbours would wait for one another.
         int size = Numbers(alphabetSize, groupSize);
         int stride = size <= MaxFourfold ? size : 0;
         int[] counts = ArrayPool<int>.Shared.Rent(size + (3 * stride));
@@ -159,7 +159,7 @@ internal static class SymbolGroups
             {
                 numbers = numbers[..Math.Min(Block, left)];
                 Number(text, first, alphabetSize, groupSize, numbers);
-                Add(numbers, counts, stride);
+                NumberTables.Count(numbers, counts, size, stride);
                 text = text[(numbers.Length * groupSize)..];
             }
 
@@ -170,31 +170,6 @@ internal static class SymbolGroups
         finally
         {
             ArrayPool<int>.Shared.Return(counts);
-        }
-    }
-
-    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
-    private static unsafe void Add(ReadOnlySpan<ushort> numbers, int[] counts, int stride)
-    {
-        // Numbers are below the size of a table by how they are made.
-        fixed (ushort* start = numbers)
-        fixed (int* first = counts)
-        {
-            int* second = first + stride;
-            int* third = second + stride;
-            int* fourth = third + stride;
-            ushort* next = start;
-            ushort* end = start + numbers.Length;
-            for (; end - next >= 4; next += 4)
-            {
-                first[next[0]]++;
-                second[next[1]]++;
-                third[next[2]]++;
-                fourth[next[3]]++;
-            }
-
-            for (; next < end; next++)
-                first[*next]++;
         }
     }
 

@@ -1,10 +1,11 @@
 using System.IO.Compression;
 using System.Numerics;
 using System.Runtime.InteropServices;
+using NeuralCompression.Codec.Container;
 using NeuralCompression.Codec.WeightCoding;
 using NeuralCompression.Codec.WeightCoding.ContextMixing;
 
-namespace NeuralCompression.Codec.Container;
+namespace NeuralCompression.Codec;
 
 /// <summary>Tells how long a file <see cref="CompressedModelWriter"/> would write, from the coders' own cost models; the index is counted by writing it.</summary>
 /// <remarks>
@@ -62,6 +63,7 @@ internal sealed class ModelMeter(CompressionLevel level) : ITensorSink
             int length = (int)Math.Min(tensor.SegmentLength, tensor.Length - start);
             EncodedTensor encoded = PlaneCoder.Encode(littleEndianBytes.Slice((int)start * size, length * size), type, level);
             Keep(tensor, start, length, new(encoded.Coding, encoded.Payload.Length), encoded.Payload, 0, 0);
+            encoded.Release();
         }
     }
 

@@ -1,4 +1,4 @@
-namespace NeuralCompression.Codec.Container;
+namespace NeuralCompression.Codec;
 
 /// <summary>Takes the tensors of a model in the order of the file: writes them, or only prices them.</summary>
 internal interface ITensorSink

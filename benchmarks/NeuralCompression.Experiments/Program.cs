@@ -1,0 +1,72 @@
+// Experiments on the published tables: trains a configuration, writes its file, and, once, measures the file on the test set.
+using System.Globalization;
+using Experiments;
+using NeuralCompression;
+
+string root = Path.Combine("artifacts", "experiments");
+switch (args)
+{
+    case ["train", var configuration, var name, .. var options]:
+        return Train(name, Settings.Load(configuration, options));
+    case ["pack", var name]:
+        return Train(name, Settings.Load(Path.Combine(root, name, "settings.json"), []), packOnly: true);
+    case ["test", _, ..]:
+        return Test(args[1..]);
+    default:
+        Console.Error.WriteLine("""
+            Usage: NeuralCompression.Experiments train CONFIGURATION.json RUN-NAME [--Setting value]...
+                       trains, or goes on from the last checkpoint, and writes artifacts/experiments/RUN-NAME/model.ncm
+                   NeuralCompression.Experiments pack RUN-NAME
+                       writes the file of a trained run again
+                   NeuralCompression.Experiments test RUN-NAME...
+                       loads the files into new networks and measures them on the test set: once for each configuration
+            """);
+        return 2;
+}
+
+int Train(string name, Settings settings, bool packOnly = false)
+{
+    string folder = Path.Combine(root, name);
+    Directory.CreateDirectory(folder);
+    File.WriteAllText(Path.Combine(folder, "settings.json"), settings.ToString());
+    using var writer = new StreamWriter(Path.Combine(folder, "log.txt"), append: true) { AutoFlush = true };
+    void Log(string line)
+    {
+        Console.WriteLine(line);
+        writer.WriteLine(line);
+    }
+
+    using var run = new CompressingRun(settings, folder, Path.Combine(root, "teachers"), Log);
+    if (!packOnly)
+        run.Train();
+    string result = run.Pack();
+    Log(result);
+    File.AppendAllText(Path.Combine(root, "results.txt"), $"{name}: {result}\n");
+    return 0;
+}
+
+int Test(string[] names)
+{
+    var (bytes, errors) = (new List<double>(), new List<double>());
+    foreach (string name in names)
+    {
+        string folder = Path.Combine(root, name);
+        var settings = Settings.Load(Path.Combine(folder, "settings.json"), []);
+        string file = Path.Combine(folder, "model.ncm");
+        using var network = NetworkShape.Full(settings.Network).CreateModule();
+        network.LoadCompressed(file);
+        bytes.Add(new FileInfo(file).Length);
+        errors.Add(Evaluation.Of(network, TrainingImages.Load(settings.TrainOnAll).Test).ErrorPercent);
+        Print($"{name} seed {settings.Seed}", bytes[^1], errors[^1]);
+    }
+
+    Print("mean", bytes.Average(), errors.Average());
+    return 0;
+
+    void Print(string name, double size, double error)
+    {
+        string line = string.Create(CultureInfo.InvariantCulture, $"{name}: {size:f0} bytes, test error {error:f2} %");
+        Console.WriteLine(line);
+        File.AppendAllText(Path.Combine(root, "tests.txt"), line + "\n");
+    }
+}

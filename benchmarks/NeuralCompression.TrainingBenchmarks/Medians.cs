@@ -1,0 +1,33 @@
+using System.Diagnostics;
+
+namespace NeuralCompression.TrainingBenchmarks;
+
+/// <summary>Times of several actions, taken in turns, so that a change of the machine's load meets all of them.</summary>
+internal static class Medians
+{
+    public static double[] Milliseconds(int rounds, int repetitions, params ReadOnlySpan<Action> actions)
+    {
+        var times = new double[actions.Length][];
+        for (int a = 0; a < actions.Length; a++)
+        {
+            times[a] = new double[rounds];
+            actions[a]();
+        }
+
+        for (int round = 0; round < rounds; round++)
+        {
+            for (int a = 0; a < actions.Length; a++)
+            {
+                long start = Stopwatch.GetTimestamp();
+                for (int i = 0; i < repetitions; i++)
+                {
+                    actions[a]();
+                }
+
+                times[a][round] = Stopwatch.GetElapsedTime(start).TotalMilliseconds / repetitions;
+            }
+        }
+
+        return Array.ConvertAll(times, t => t.Order().ElementAt(t.Length / 2));
+    }
+}

@@ -1,0 +1,111 @@
+using System.Globalization;
+using TorchSharp;
+using static TorchSharp.torch;
+using static TorchSharp.torch.nn;
+
+namespace NeuralCompression.TrainingBenchmarks;
+
+/// <summary>Time of a training step with a session (noise, mapping, loss, a byte estimate every 100 steps) against a plain one.</summary>
+internal static class StepCost
+{
+    private const int BatchSize = 128;
+    private const int StepsPerTurn = 10;
+
+    public static void Run(string network, int rounds)
+    {
+        foreach (string name in network == "all" ? ["lenet-300-100", "lenet-5-caffe"] : new[] { network })
+        {
+            foreach (int threads in new[] { 1, 2 })
+            {
+                set_num_threads(threads);
+                Console.WriteLine(string.Create(CultureInfo.InvariantCulture, $"{name}, batch {BatchSize}, Adam, {threads} thread(s), median of {rounds} turns of {StepsPerTurn} steps"));
+                Table(name, rounds);
+            }
+        }
+    }
+
+    private static void Table(string network, int rounds)
+    {
+        using var input = rand(BatchSize, 1, 28, 28);
+        using var labels = randint(0, 10, BatchSize, int64);
+        var plain = new Contestant("plain", network, null, input, labels);
+        Contestant[] sessions =
+        [
+            new("direct, tanh", network, new CompressionOptions { Loss = { Mode = LossMode.DirectGradient } }, input, labels),
+            new("direct, clamp", network, new CompressionOptions { Loss = { Mode = LossMode.DirectGradient }, Mapping = MappingKind.Clamp }, input, labels),
+            new("autograd, tanh", network, new CompressionOptions(), input, labels),
+            new("proximal, clamp, rounded, targeted noise", network, new CompressionOptions
+            {
+                Loss = { Mode = LossMode.Proximal, Growth = LossGrowth.ShrinkOnly, Weighting = LossWeighting.Rate, Lambda = 1e-5 },
+                Mapping = MappingKind.Clamp, QuantizedForward = 1, Noise = { Target = NoiseTarget.NonZeroWeights },
+            }, input, labels),
+        ];
+        double[] times = Medians.Milliseconds(rounds, StepsPerTurn, [plain.Step, .. sessions.Select(s => (Action)s.Step)]);
+        Console.WriteLine(string.Create(CultureInfo.InvariantCulture, $"  {times[0],7:f2} ms  1.000  {plain.Name}"));
+        for (int i = 0; i < sessions.Length; i++)
+        {
+            Console.WriteLine(string.Create(CultureInfo.InvariantCulture, $"  {times[i + 1],7:f2} ms  {times[i + 1] / times[0]:f3}  {sessions[i].Name}"));
+            sessions[i].Dispose();
+        }
+
+        plain.Dispose();
+    }
+
+    private sealed class Contestant : IDisposable
+    {
+        private readonly Module<Tensor, Tensor> _model;
+        private readonly CompressionSession? _session;
+        private readonly optim.Optimizer _optimizer;
+        private readonly Tensor _input;
+        private readonly Tensor _labels;
+        private int _steps;
+
+        public Contestant(string name, string network, CompressionOptions? options, Tensor input, Tensor labels)
+        {
+            Name = name;
+            (_input, _labels) = (input, labels);
+            _model = Networks.Create(network);
+            _session = options is null ? null : new CompressionSession(_model, options);
+            _optimizer = optim.Adam(_session?.Parameters() ?? _model.parameters(), 1e-4);
+        }
+
+        public string Name { get; }
+
+        public void Step()
+        {
+            using var scope = NewDisposeScope();
+            _optimizer.zero_grad();
+            if (_session is null)
+            {
+                functional.cross_entropy(_model.call(_input), _labels).backward();
+                _optimizer.step();
+            }
+            else
+            {
+                using (_session.BeginStep())
+                {
+                    (functional.cross_entropy(_model.call(_input), _labels) + _session.Loss()).backward();
+                }
+
+                _session.Step(_optimizer);
+                if (_steps % 100 == 99)
+                {
+                    _session.EstimateBytes();
+                }
+            }
+
+            // TorchSharp leaves scalars to finalizers; a training loop collects now and then (docs/troubleshooting.md).
+            if (++_steps % 50 == 0)
+            {
+                GC.Collect(0);
+            }
+        }
+
+        public void Dispose()
+        {
+            _session?.Dispose();
+            _optimizer.Dispose();
+            _model.Dispose();
+        }
+    }
+}
