@@ -12,7 +12,7 @@ public class CodecBenchmarks
     private CoderRun run = null!;
     private byte[] coded = [];
 
-    /// <summary>The set to run; null for all. One set takes about a minute.</summary>
+    /// <summary>The set to run; null for all. One set takes about two minutes.</summary>
     internal static string? OnlySet { get; set; }
 
     /// <summary>Independent symbols, and trained networks.</summary>

@@ -10,7 +10,7 @@ using Perfolizer.Horology;
 
 namespace NeuralCompression.Benchmarks;
 
-/// <summary>A short run of <see cref="CodecBenchmarks"/>, all rows in this process: <c>codecs [set]</c>. About a minute for each set.</summary>
+/// <summary>A short run of <see cref="CodecBenchmarks"/>, all rows in this process, medians of processor time: <c>codecs [set]</c>. About two minutes for each set.</summary>
 internal static class CodecJob
 {
     internal static void Run(string? set)
@@ -18,8 +18,10 @@ internal static class CodecJob
         CodecBenchmarks.OnlySet = set;
         foreach (string library in Coders.Missing)
             Console.WriteLine($"skipped: {library} is not installed");
+        var clock = new ThreadClock();
+        Job job = Job.Default.WithToolchain(InProcessEmitToolchain.Instance).WithWarmupCount(1).WithIterationCount(5).WithMinIterationTime(TimeInterval.FromMilliseconds(20));
         IConfig config = ManualConfig.CreateEmpty()
-            .AddJob(Job.Default.WithToolchain(InProcessEmitToolchain.Instance).WithWarmupCount(1).WithIterationCount(5).WithMinIterationTime(TimeInterval.FromMilliseconds(20)).WithMinIterationCount(3))
+            .AddJob(clock.IsAvailable ? job.WithClock(clock) : job)
             .AddColumnProvider(DefaultColumnProviders.Descriptor, DefaultColumnProviders.Params, DefaultColumnProviders.Metrics)
             .AddColumn(StatisticColumn.Median)
             .AddLogger(ConsoleLogger.Default)

@@ -198,9 +198,10 @@ internal static unsafe class KernelTable
         return Median([.. reference.Zip(times, (one, other) => one / other)]).ToString("F2", CultureInfo.InvariantCulture);
     }
 
-    private static double Median(List<double> values) => values.Order().ElementAt(values.Count / 2);
+    internal static double Median(List<double> values) => values.Order().ElementAt(values.Count / 2);
 
-    private static double Time(Action action)
+    /// <summary>Seconds of processor time of this thread, or of wall time where the system does not tell.</summary>
+    internal static double Time(Action action)
     {
         if (!OperatingSystem.IsLinux())
         {
@@ -214,7 +215,7 @@ internal static unsafe class KernelTable
         return ThreadTime() - before;
     }
 
-    private static double ThreadTime()
+    internal static double ThreadTime()
     {
         long* time = stackalloc long[2];
         _ = clock_gettime(3, time);

@@ -45,45 +45,6 @@ internal static class SizeTable
                 Console.WriteLine(string.Create(CultureInfo.InvariantCulture, $"| {set.Name} | {level} | {set.Tensors.Count} | {set.Weights} | {entropy:F4} | {file.Length} | {bits:F4} | {(bits / entropy) - 1:P2} | {(NNCodecBytes.TryGetValue(set.Name, out double other) ? (file.Length / other).ToString("F4", CultureInfo.InvariantCulture) : "")} | {set.Weights / encode / 1e6:F0} | {set.Weights / decode / 1e6:F0} |"));
             }
         }
-
-        if (folder is not null)
-            RunLossless(folder);
-    }
-
-    /// <summary>Lossless float32 tensors, NAME.f32.gz: size against raw and speed in bytes of floats.</summary>
-    private static void RunLossless(string folder)
-    {
-        Console.WriteLine();
-        Console.WriteLine("| lossless set | raw bytes | file bytes | against raw | encode MB/s | decode MB/s |");
-        Console.WriteLine("|---|---|---|---|---|---|");
-        foreach (string path in Directory.EnumerateFiles(folder, "*.f32.gz").Order(StringComparer.Ordinal))
-        {
-            using var unzipped = new MemoryStream();
-            using (var zipped = new GZipStream(File.OpenRead(path), CompressionMode.Decompress))
-                zipped.CopyTo(unzipped);
-            byte[] raw = unzipped.ToArray();
-            byte[] back = new byte[raw.Length];
-            byte[] file = [];
-            double encode = Median(() =>
-            {
-                using var stream = new MemoryStream();
-                using (var writer = CompressedModelWriter.Create(stream, leaveOpen: true))
-                {
-                    writer.Add("all", ElementType.Float32, [raw.Length / sizeof(float)], raw);
-                    writer.Complete();
-                }
-
-                file = stream.ToArray();
-            });
-            double decode = Median(() =>
-            {
-                using var reader = CompressedModelReader.Open(new MemoryStream(file));
-                reader.DecodeBytes(reader.Tensors[0], back);
-            });
-            if (!back.AsSpan().SequenceEqual(raw))
-                throw new InvalidOperationException($"{path} decodes to other values.");
-            Console.WriteLine(string.Create(CultureInfo.InvariantCulture, $"| {Path.GetFileName(path)} | {raw.Length} | {file.Length} | {file.Length / (double)raw.Length:F4} | {raw.Length / encode / 1e6:F0} | {raw.Length / decode / 1e6:F0} |"));
-        }
     }
 
     private static byte[] Write(TensorSet set, CompressionLevel level)

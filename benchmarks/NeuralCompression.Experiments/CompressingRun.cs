@@ -69,7 +69,7 @@ internal sealed class CompressingRun : IDisposable
 
     public void Train()
     {
-        var steps = new StepCounter(_settings.Epochs, _data.Count, _settings.BatchSize);
+        var steps = new StepCounter(_data.Count, _settings.BatchSize);
         int first = Resume();
         steps.StartAt(first);
         var clock = Stopwatch.StartNew();
@@ -182,6 +182,7 @@ internal sealed class CompressingRun : IDisposable
 
     private void Save(int epoch)
     {
+        // Without a position the other two do not count: a run stopped in between starts over instead of going on from halves.
         File.Delete(Position);
         _session.SaveState(Checkpoint);
         _optimizer.save_state_dict(OptimizerCheckpoint);

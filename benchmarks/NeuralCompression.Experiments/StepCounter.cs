@@ -1,15 +1,13 @@
 namespace Experiments;
 
 /// <summary>Counts optimizer steps, on which all schedules run.</summary>
-internal sealed class StepCounter(int epochs, long images, int batchSize)
+internal sealed class StepCounter(long images, int batchSize)
 {
     private long _steps;
 
     public long StepsPerEpoch { get; } = (images + batchSize - 1) / batchSize;
 
     public double Epochs => (double)_steps / StepsPerEpoch;
-
-    public int TotalEpochs => epochs;
 
     public void StartAt(int epoch) => _steps = epoch * StepsPerEpoch;
 

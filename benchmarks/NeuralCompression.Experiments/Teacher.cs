@@ -47,7 +47,7 @@ internal static class Teacher
     {
         using var optimizer = new SpanAdam(network.parameters(), PeakLearningRate);
         using var generator = new Generator((ulong)seed);
-        var steps = new StepCounter(epochs, data.Count, BatchSize);
+        var steps = new StepCounter(data.Count, BatchSize);
         network.train();
         for (int epoch = 0; epoch < epochs; epoch++)
         {

@@ -6,9 +6,6 @@ switch (args)
     case ["step", .. var rest]:
         StepCost.Run(rest.Length > 0 ? rest[0] : "all", rest.Length > 1 ? int.Parse(rest[1], System.Globalization.CultureInfo.InvariantCulture) : 40);
         return 0;
-    case ["parts"]:
-        Parts.Run();
-        return 0;
     case ["loss"]:
         LossCost.Run();
         return 0;

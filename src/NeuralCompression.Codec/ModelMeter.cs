@@ -3,6 +3,7 @@ using System.Numerics;
 using System.Runtime.InteropServices;
 using NeuralCompression.Codec.Container;
 using NeuralCompression.Codec.WeightCoding;
+using NeuralCompression.Codec.WeightCoding.Lossless;
 using NeuralCompression.Codec.WeightCoding.ContextMixing;
 
 namespace NeuralCompression.Codec;
@@ -61,7 +62,7 @@ internal sealed class ModelMeter(CompressionLevel level) : ITensorSink
         for (long start = 0; start == 0 || start < tensor.Length; start += Math.Max(tensor.SegmentLength, 1))
         {
             int length = (int)Math.Min(tensor.SegmentLength, tensor.Length - start);
-            EncodedTensor encoded = PlaneCoder.Encode(littleEndianBytes.Slice((int)start * size, length * size), type, level);
+            EncodedTensor encoded = ElementCoder.Encode(littleEndianBytes.Slice((int)start * size, length * size), type, level);
             Keep(tensor, start, length, new(encoded.Coding, encoded.Payload.Length), encoded.Payload, 0, 0);
             encoded.Release();
         }

@@ -80,7 +80,7 @@ public sealed partial class CompressionSession
     /// <exception cref="ArgumentNullException"><paramref name="forward"/> is null.</exception>
     /// <exception cref="ObjectDisposedException">The session is disposed.</exception>
     /// <exception cref="InvalidOperationException">As <see cref="Quantize"/>.</exception>
-    /// <remarks>Call it last before <see cref="Save(string, System.IO.Compression.CompressionLevel)"/>. Source: this project.</remarks>
+    /// <remarks>Call it last before <see cref="Save(string, System.IO.Compression.CompressionLevel?)"/>. Source: this project.</remarks>
     public int ReestimateNorms(Action forward)
     {
         ArgumentNullException.ThrowIfNull(forward);

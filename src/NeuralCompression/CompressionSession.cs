@@ -466,8 +466,13 @@ public sealed partial class CompressionSession : IDisposable
 
         var groups = GroupsOf(optimizer);
         ApplySchedule();
-        ThrowIfChanged();
-        LeaveQuantized();
+        if (closure is not null || _weights.Exists(w => w.Quantized is not null))
+        {
+            ThrowIfChanged();
+            LeaveQuantized();
+        }
+
+        _weights.ForEach(ThrowUnlessInPlace);
         if (_options.Schedule is { DrivesLearningRate: true })
         {
             groups.ScaleLearningRates(LearningRateScale);
@@ -482,6 +487,7 @@ public sealed partial class CompressionSession : IDisposable
         }
 
         // An optimizer that throws on the way leaves θ moved; the module follows it, so the two never disagree.
+        SessionWeight? changed;
         try
         {
             _inClosure = closure is not null;
@@ -491,23 +497,33 @@ public sealed partial class CompressionSession : IDisposable
         {
             _inClosure = false;
             _hasGradients = false;
-            FollowTheta(groups);
+            changed = FollowTheta(groups);
+        }
+
+        if (changed is not null)
+        {
+            throw new InvalidOperationException(ChangedMessage(changed));
         }
     }
 
-    private void FollowTheta(OptimizerGroups groups)
+    // Gives the weight, if any, whose parameter was changed behind the session's back since the step was closed; it is overwritten.
+    private SessionWeight? FollowTheta(OptimizerGroups groups)
     {
+        SessionWeight? changed = null;
         _steps++;
         var strengths = Strengths;
         bool proximal = _options.Loss.Mode == LossMode.Proximal;
         double biasCorrection = proximal ? 1 - Math.Pow(ProximalSettings.Beta2, _steps) : 1;
         foreach (var weight in _weights)
         {
-            weight.ReadGain();
-            weight.Follow(proximal ? new ProximalSettings(strengths, groups.LearningRateOf(weight.Theta), biasCorrection) : null);
+            if (!weight.Follow(proximal ? new ProximalSettings(strengths, groups.LearningRateOf(weight.Theta), biasCorrection) : null))
+            {
+                changed ??= weight;
+            }
         }
 
         SteerStrength();
+        return changed;
     }
 
     private OptimizerGroups GroupsOf(optim.Optimizer optimizer)

@@ -181,25 +181,34 @@ public static class ModuleCompressionExtensions
     {
         options ??= new QuantizationOptions();
         options.Validate().ThrowIfAny(typeof(QuantizationOptions));
+        var gains = new Dictionary<nint, double>();
         if (targetBytes is not { } target)
         {
-            return Quantize(module, options, include, new RoundingRate(options.RateDistortion, level));
+            return Quantize(module, options, include, new RoundingRate(options.RateDistortion, level), gains);
         }
 
         ArgumentOutOfRangeException.ThrowIfNegativeOrZero(target, nameof(targetBytes));
-        var budget = new BudgetSearch(module, level, rate => Quantize(module, options, include, rate)).Run(target, share: 1);
-        return budget.IsMet ? Quantize(module, options, include, new RoundingRate(budget.Strength, level))
+        var budget = new BudgetSearch(module, level, rate => Quantize(module, options, include, rate, gains)).Run(target, share: 1);
+        return budget.IsMet ? Quantize(module, options, include, new RoundingRate(budget.Strength, level), gains)
             : throw new InvalidOperationException($"The file cannot be made as small as asked: {budget}.");
     }
 
-    private static Dictionary<nint, QuantizedTensor> Quantize(nn.Module module, QuantizationOptions options, Func<string, Parameter, bool>? include, RoundingRate rate)
+    // Gains are found once, however often the rounding is tried.
+    private static Dictionary<nint, QuantizedTensor> Quantize(
+        nn.Module module, QuantizationOptions options, Func<string, Parameter, bool>? include, RoundingRate rate, Dictionary<nint, double> gains)
     {
         var stored = new Dictionary<nint, QuantizedTensor>();
         foreach (var (name, parameter) in WeightSelection.Of(module, include))
         {
             try
             {
-                stored[TensorMemory.Identity(parameter)] = WeightQuantization.Quantize(parameter, WeightQuantization.BestGain(parameter, options), options, rate);
+                nint identity = TensorMemory.Identity(parameter);
+                if (!gains.TryGetValue(identity, out double gain))
+                {
+                    gains[identity] = gain = WeightQuantization.BestGain(parameter, options);
+                }
+
+                stored[identity] = WeightQuantization.Quantize(parameter, gain, options, rate);
             }
             catch (ArgumentException e)
             {

@@ -6,7 +6,7 @@ namespace NeuralCompression.Codec.Tests;
 /// <summary>Small models that together use every structure of the format; the same on every machine.</summary>
 internal static class Samples
 {
-    internal static IEnumerable<string> Names => ["lenet-like", "every-type", "grids", "wide", "aligned", "empty", "segments", "classified"];
+    internal static IEnumerable<string> Names => ["lenet-like", "every-type", "grids", "wide", "aligned", "empty", "segments", "classified", "lossless"];
 
     internal static byte[] Write(string name)
     {
@@ -127,6 +127,22 @@ internal static class Samples
         return bytes;
     }
 
+    /// <summary>The same with three of four times 0, which keeps the sign.</summary>
+    internal static byte[] Pruned(int length, ulong seed)
+    {
+        var random = new XorShift(seed + 1);
+        byte[] bytes = FloatBytes(length, seed, 4);
+        for (int i = 0; i < bytes.Length; i += 4)
+        {
+            if (random.Next(4) == 0)
+                continue;
+            bytes.AsSpan(i, 3).Clear();
+            bytes[i + 3] &= 0x80;
+        }
+
+        return bytes;
+    }
+
     internal static void Fill(ITensorSink writer, string name)
     {
         switch (name)
@@ -191,6 +207,13 @@ internal static class Samples
                 writer.Add("ones", ElementType.Float32, [500], [.. Enumerable.Range(0, 500).SelectMany(_ => BitConverter.GetBytes(1f))]);
                 writer.Add("counts", ElementType.Int16, [3, 400], [.. Enumerable.Range(0, 1200).SelectMany(i => BitConverter.GetBytes((short)(i % 7)))]);
                 writer.AddAlias("tied", "rows");
+                break;
+            case "lossless":
+                // Every form and mode of docs/format.md, section 5.5: split by zeros, zigzag, differences, a list of values.
+                writer.Add("pruned", ElementType.Float32, [20, 30], Pruned(600, 70));
+                writer.Add("signed", ElementType.Int32, [300], [.. Enumerable.Range(0, 300).SelectMany(i => BitConverter.GetBytes(((i * 7919) % 201) - 100))]);
+                writer.Add("positions", ElementType.Int64, [300], [.. Enumerable.Range(0, 300).SelectMany(i => BitConverter.GetBytes((long)i))]);
+                writer.Add("few", ElementType.BFloat16, [300], [.. Enumerable.Range(0, 300).SelectMany(i => BitConverter.GetBytes((ushort)(0x3E00 + (i * i % 5 * 37))))]);
                 break;
             default:
                 writer.Add("nothing", ElementType.Float32, [0, 5], []);

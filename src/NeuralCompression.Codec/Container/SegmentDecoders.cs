@@ -3,6 +3,7 @@ using System.Buffers.Binary;
 using System.Numerics;
 using System.Runtime.InteropServices;
 using NeuralCompression.Codec.WeightCoding;
+using NeuralCompression.Codec.WeightCoding.Lossless;
 
 namespace NeuralCompression.Codec.Container;
 
@@ -35,6 +36,9 @@ internal readonly struct ValueDecoder<T> : ISegmentDecoder<T>
 {
     /// <summary>Symbols dequantised at once where all are equal, so that a tensor of any length needs little memory.</summary>
     private const int ConstantBlock = 1 << 14;
+
+    /// <summary>Elements of a lossless tensor converted at once.</summary>
+    private const int ElementBlock = 1 << 12;
 
     public static int Units(TensorEntry entry) => 1;
 
@@ -92,21 +96,23 @@ internal readonly struct ValueDecoder<T> : ISegmentDecoder<T>
 
         if (entry.ElementType == ElementType.Float32 && typeof(T) == typeof(float) && BitConverter.IsLittleEndian)
         {
-            PlaneCoder.Decode(segment.Coding, payload, entry.ElementType, MemoryMarshal.AsBytes(values));
+            ElementCoder.Decode(segment.Coding, payload, entry.ElementType, MemoryMarshal.AsBytes(values));
             return;
         }
 
-        int length = values.Length * entry.ElementType.Size();
-        byte[] bytes = ArrayPool<byte>.Shared.Rent(length);
-        try
+        // Block by block, so that the conversion finds the elements in the cache.
+        int size = entry.ElementType.Size();
+        byte[] bytes = ArrayPool<byte>.Shared.Rent(Math.Min(values.Length, ElementBlock) * size);
+        using var reader = new ElementReader(payload, entry.ElementType, values.Length);
+        for (int offset = 0; offset < values.Length; offset += ElementBlock)
         {
-            PlaneCoder.Decode(segment.Coding, payload, entry.ElementType, bytes.AsSpan(0, length));
-            ElementBytes.Read(bytes.AsSpan(0, length), entry.ElementType, values);
+            Span<T> block = values.Slice(offset, Math.Min(ElementBlock, values.Length - offset));
+            Span<byte> used = bytes.AsSpan(0, block.Length * size);
+            reader.Read(used);
+            ElementBytes.Read(used, entry.ElementType, block);
         }
-        finally
-        {
-            ArrayPool<byte>.Shared.Return(bytes);
-        }
+
+        ArrayPool<byte>.Shared.Return(bytes);
     }
 }
 
@@ -121,7 +127,7 @@ internal readonly struct ByteDecoder : ISegmentDecoder<byte>
     public static void Decode(TensorEntry entry, SegmentEntry segment, ReadOnlySpan<byte> payload, long start, Span<byte> destination)
     {
         if (entry.Grid is null)
-            PlaneCoder.Decode(segment.Coding, payload, entry.ElementType, destination);
+            ElementCoder.Decode(segment.Coding, payload, entry.ElementType, destination);
         else if (entry.ElementType == ElementType.Float64)
             Doubles(entry, segment, payload, start, destination);
         else if (segment.Coding == Coding.Constant)

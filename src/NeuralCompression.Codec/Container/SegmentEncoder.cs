@@ -3,6 +3,7 @@ using System.IO.Compression;
 using System.Numerics;
 using System.Runtime.InteropServices;
 using NeuralCompression.Codec.WeightCoding;
+using NeuralCompression.Codec.WeightCoding.Lossless;
 
 namespace NeuralCompression.Codec.Container;
 
@@ -53,7 +54,7 @@ internal sealed class SegmentEncoder(PayloadSpool spool, CompressionLevel level,
 
     private Coded Elements(ReadOnlySpan<byte> elements, ElementType type)
     {
-        EncodedTensor encoded = PlaneCoder.Encode(elements, type, level);
+        EncodedTensor encoded = ElementCoder.Encode(elements, type, level);
         return new(encoded, 0, 0, Crc32C.Of(encoded.Payload.Span));
     }
 

@@ -7,6 +7,22 @@ internal static class BFloat16Bits
 {
     internal static float ToSingle(ushort bits) => BitConverter.UInt32BitsToSingle((uint)bits << 16);
 
+    /// <summary>Widens as many numbers as there are.</summary>
+    internal static void ToSingle(ReadOnlySpan<ushort> bits, Span<float> values)
+    {
+        values = values[..bits.Length];
+        int i = 0;
+        for (; i <= values.Length - Vector128<ushort>.Count; i += Vector128<ushort>.Count)
+        {
+            (Vector128<uint> low, Vector128<uint> high) = Vector128.Widen(Vector128.Create(bits[i..]));
+            Vector128.ShiftLeft(low, 16).AsSingle().CopyTo(values[i..]);
+            Vector128.ShiftLeft(high, 16).AsSingle().CopyTo(values[(i + Vector128<uint>.Count)..]);
+        }
+
+        for (; i < values.Length; i++)
+            values[i] = ToSingle(bits[i]);
+    }
+
     /// <summary>Rounds to nearest, ties to even; NaN stays a quiet NaN.</summary>
     internal static ushort FromSingle(float value)
     {

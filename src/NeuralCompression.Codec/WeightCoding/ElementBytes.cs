@@ -13,10 +13,26 @@ internal static class ElementBytes
         where T : struct, IBinaryFloatingPointIeee754<T>
     {
         int size = type.Size();
-        if (type == ElementType.Float32 && typeof(T) == typeof(float) && BitConverter.IsLittleEndian)
+        bytes = bytes[..(values.Length * size)];
+        if (BitConverter.IsLittleEndian)
         {
-            bytes[..(values.Length * size)].CopyTo(MemoryMarshal.AsBytes(values));
-            return;
+            if ((type == ElementType.Float32 && typeof(T) == typeof(float)) || (type == ElementType.Float64 && typeof(T) == typeof(double)))
+            {
+                bytes.CopyTo(MemoryMarshal.AsBytes(values));
+                return;
+            }
+
+            if (type == ElementType.Float16 && typeof(T) == typeof(float))
+            {
+                TensorPrimitives.ConvertToSingle(MemoryMarshal.Cast<byte, Half>(bytes), MemoryMarshal.Cast<T, float>(values));
+                return;
+            }
+
+            if (type == ElementType.BFloat16 && typeof(T) == typeof(float))
+            {
+                BFloat16Bits.ToSingle(MemoryMarshal.Cast<byte, ushort>(bytes), MemoryMarshal.Cast<T, float>(values));
+                return;
+            }
         }
 
         for (int i = 0; i < values.Length; i++)

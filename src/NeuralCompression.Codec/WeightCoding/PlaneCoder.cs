@@ -1,99 +1,62 @@
-using System.Buffers;
-using System.Buffers.Binary;
-using System.IO.Compression;
 using NeuralCompression.Codec.EntropyCoding;
 using NeuralCompression.Codec.EntropyCoding.Kernels;
 
 namespace NeuralCompression.Codec.WeightCoding;
 
-/// <summary>Codes tensors without loss: the bytes of equal weight of all elements form a plane, and each plane is coded on its own. Source: docs/format.md, section 5.5.</summary>
-/// <remarks>A floating-point element is rotated left by one bit first, which puts its exponent alone in the highest plane (float32, bfloat16) and its sign beside the lowest mantissa bits.</remarks>
+/// <summary>Codes one plane of bytes in its shortest form. Source: docs/format.md, section 5.5.1.</summary>
 internal static class PlaneCoder
 {
-    private const byte RawMode = 0;
-    private const byte ConstantMode = 1;
-    private const byte RansMode = 2;
+    internal const byte RawMode = 0;
+    internal const byte ConstantMode = 1;
+    internal const byte RansMode = 2;
 
-    internal static EncodedTensor Encode(ReadOnlySpan<byte> elements, ElementType type, CompressionLevel level)
+    /// <summary>Runs of a plane that are looked at first, evenly spread.</summary>
+    private const int SampleRuns = 32;
+
+    private const int SampleRun = 1024;
+
+    /// <summary>Writes one plane in its shortest form, however little that gains.</summary>
+    internal static void WritePlane(MemoryStream output, ReadOnlySpan<byte> plane, int maxPrecisionBits, int wideFrom) =>
+        WritePlane(output, plane, ByteHistogram.Count(plane, RansConstants.MaxAlphabet), new PlaneRules(RansConstants.MinPrecisionBits, maxPrecisionBits, wideFrom, LeastGain: 0));
+
+    /// <summary>Writes one plane. A long one whose sample gains less than half of what the rules ask for is not even counted.</summary>
+    internal static void WritePlane(MemoryStream output, ReadOnlySpan<byte> plane, PlaneRules rules)
     {
-        int size = type.Size();
-        if (elements.Length > 0 && IsConstant(elements, size))
-            return new(Coding.Constant, elements[..size].ToArray());
-        if (level != CompressionLevel.NoCompression && elements.Length > 0)
+        if (rules.LeastGain > 0 && plane.Length >= 2 * SampleRuns * SampleRun)
         {
-            byte[] coded = EncodePlanes(elements, type, level);
-            if (coded.Length < elements.Length)
-                return new(Coding.BytePlanes, coded);
-        }
-
-        return new(Coding.Raw, elements.ToArray());
-    }
-
-    internal static void Decode(Coding coding, ReadOnlySpan<byte> payload, ElementType type, Span<byte> elements)
-    {
-        switch (coding)
-        {
-            case Coding.Raw:
-                payload.CopyTo(elements);
-                break;
-            case Coding.Constant:
-                for (int offset = 0; offset < elements.Length; offset += payload.Length)
-                    payload.CopyTo(elements[offset..]);
-                break;
-            default:
-                DecodePlanes(payload, type, elements);
-                break;
-        }
-    }
-
-    private static bool IsConstant(ReadOnlySpan<byte> elements, int size) => elements[size..].SequenceEqual(elements[..^size]);
-
-    private static byte[] EncodePlanes(ReadOnlySpan<byte> elements, ElementType type, CompressionLevel level)
-    {
-        int size = type.Size();
-        int length = elements.Length / size;
-        byte[] plane = ArrayPool<byte>.Shared.Rent(length);
-        try
-        {
-            Span<byte> used = plane.AsSpan(0, length);
-            using var output = new MemoryStream();
-            for (int index = size - 1; index >= 0; index--)
+            Span<byte> sample = stackalloc byte[SampleRuns * SampleRun];
+            for (int run = 0; run < SampleRuns; run++)
+                plane.Slice((int)((plane.Length - SampleRun) * (long)run / (SampleRuns - 1)), SampleRun).CopyTo(sample[(run * SampleRun)..]);
+            if (EntropyBytes(ByteHistogram.Count(sample, RansConstants.MaxAlphabet)) > sample.Length - (rules.Gain(sample.Length) / 2))
             {
-                Gather(elements, type, index, used);
-                WritePlane(output, used, SymbolCoder.MaxPrecision(level), RansPlan.DefaultWideFrom);
+                output.WriteByte(RawMode);
+                output.Write(plane);
+                return;
             }
+        }
 
-            return output.ToArray();
-        }
-        finally
-        {
-            ArrayPool<byte>.Shared.Return(plane);
-        }
+        WritePlane(output, plane, ByteHistogram.Count(plane, RansConstants.MaxAlphabet), rules);
     }
 
-    /// <summary>Writes one plane in its shortest form.</summary>
-    internal static void WritePlane(MemoryStream output, ReadOnlySpan<byte> plane, int maxPrecisionBits, int wideFrom)
+    /// <summary>Writes one plane whose bytes are already counted.</summary>
+    internal static void WritePlane(MemoryStream output, ReadOnlySpan<byte> plane, long[] counts, PlaneRules rules)
     {
-        long[] counts = ByteHistogram.Count(plane, RansConstants.MaxAlphabet);
         int first = Array.FindIndex(counts, count => count > 0);
         int last = Array.FindLastIndex(counts, count => count > 0);
-        if (first == last)
+        if (first >= 0 && first == last)
         {
             output.Write([ConstantMode, (byte)first]);
             return;
         }
 
-        RansPlan? plan = RansPlan.Create(counts.AsSpan(first, last - first + 1), maxPrecisionBits, wideFrom: wideFrom);
-        if (plan is not null && plan.EstimatedBytes < plane.Length)
+        long worth = plane.Length - rules.Gain(plane.Length);
+        if (EntropyBytes(counts) < worth && RansPlan.Create(counts.AsSpan(first, last - first + 1), rules.MaxPrecisionBits, rules.MinPrecisionBits, rules.WideFrom) is RansPlan plan && plan.EstimatedBytes < worth)
         {
-            byte[] tokens = plane.ToArray();
-            foreach (ref byte token in tokens.AsSpan())
-                token -= (byte)first;
-            byte[] stream = RansEncoder.Encode(tokens, plan);
-            if (stream.Length + 2 < plane.Length)
+            using BackwardBuffer stream = RansEncoder.Encode(new ByteTokens(plane, (byte)first), plane.Length, plan);
+            if (stream.Written.Length + 2 < plane.Length)
             {
                 output.Write([RansMode, (byte)first, (byte)(last - first)]);
-                output.Write(stream);
+                output.Write(stream.Written.Span);
                 return;
             }
         }
@@ -102,98 +65,64 @@ internal static class PlaneCoder
         output.Write(plane);
     }
 
-    private static void DecodePlanes(ReadOnlySpan<byte> payload, ElementType type, Span<byte> elements)
-    {
-        int size = type.Size();
-        int length = elements.Length / size;
-        byte[] plane = ArrayPool<byte>.Shared.Rent(length);
-        try
-        {
-            Span<byte> used = plane.AsSpan(0, length);
-            for (int index = size - 1; index >= 0; index--)
-            {
-                payload = payload[ReadPlane(payload, used)..];
-                Scatter(used, size, index, elements);
-            }
-
-            if (!payload.IsEmpty)
-                Invalid.Throw(ContainerError.Plane, "The payload goes on after the last byte plane.");
-            if (type.IsFloatingPoint())
-                RotateRight(elements, size);
-        }
-        finally
-        {
-            ArrayPool<byte>.Shared.Return(plane);
-        }
-    }
-
     /// <summary>Reads one plane and gives its length in the payload.</summary>
     internal static int ReadPlane(ReadOnlySpan<byte> payload, Span<byte> plane)
     {
         if (payload.IsEmpty)
             Invalid.Throw(ContainerError.Plane, "A byte plane is missing.");
-        switch (payload[0])
+        return 1 + ReadContent(payload[0], payload[1..], plane);
+    }
+
+    /// <summary>Reads what follows the mode and gives its length.</summary>
+    internal static int ReadContent(int mode, ReadOnlySpan<byte> content, Span<byte> plane)
+    {
+        switch (mode)
         {
             case RawMode:
-                if (payload.Length - 1 < plane.Length)
-                    Invalid.Throw(ContainerError.Plane, "A byte plane ends early.");
-                payload.Slice(1, plane.Length).CopyTo(plane);
-                return 1 + plane.Length;
+                CheckLength(content, plane.Length);
+                content[..plane.Length].CopyTo(plane);
+                return plane.Length;
             case ConstantMode:
-                if (payload.Length < 2)
-                    Invalid.Throw(ContainerError.Plane, "A byte plane ends early.");
-                plane.Fill(payload[1]);
-                return 2;
+                CheckLength(content, 1);
+                plane.Fill(content[0]);
+                return 1;
             case RansMode:
-                if (payload.Length < 3 || payload[1] + payload[2] > byte.MaxValue)
+                if (content.Length < 2 || content[0] + content[1] > byte.MaxValue)
                     Invalid.Throw(ContainerError.Plane, "The byte range of a plane is missing or out of bounds.");
-                return 3 + RansDecoder.Decode(payload[3..], payload[2] + 1, payload[1], plane);
+                return 2 + RansDecoder.Decode(content[2..], content[1] + 1, content[0], plane);
             default:
                 Invalid.Throw(ContainerError.Plane, "The mode of a byte plane is unknown.");
                 return 0;
         }
     }
 
-    // Byte `index` (0 is the lowest) of every element, after the rotation of floating-point types.
-    private static void Gather(ReadOnlySpan<byte> elements, ElementType type, int index, Span<byte> plane)
+    /// <summary>Refuses a plane of fewer bytes than it needs.</summary>
+    internal static void CheckLength(ReadOnlySpan<byte> content, int length)
     {
-        int size = type.Size();
-        if (!type.IsFloatingPoint())
-        {
-            for (int i = 0; i < plane.Length; i++)
-                plane[i] = elements[(i * size) + index];
-            return;
-        }
-
-        // Rotating left by one: each byte takes the top bit of the byte below it, the lowest that of the highest.
-        int below = index == 0 ? size - 1 : index - 1;
-        for (int i = 0; i < plane.Length; i++)
-            plane[i] = (byte)((elements[(i * size) + index] << 1) | (elements[(i * size) + below] >> 7));
+        if (content.Length < length)
+            Invalid.Throw(ContainerError.Plane, "A byte plane ends early.");
     }
 
-    private static void Scatter(ReadOnlySpan<byte> plane, int size, int index, Span<byte> elements)
+    /// <summary>The order-0 entropy of a text, rounded down to bytes: no table does better. Integers only, so that every machine decides alike.</summary>
+    internal static long EntropyBytes(ReadOnlySpan<long> counts)
     {
-        for (int i = 0; i < plane.Length; i++)
-            elements[(i * size) + index] = plane[i];
+        long length = 0;
+        UInt128 spent = 0;
+        foreach (long count in counts)
+        {
+            length += count;
+            if (count > 0)
+                spent += (UInt128)(ulong)count * Log2(count);
+        }
+
+        UInt128 bits = length == 0 ? 0 : ((UInt128)(ulong)length * Log2(length)) - UInt128.Min(spent, (UInt128)(ulong)length * Log2(length));
+        return (long)(bits >> (FixedPointLog2.FractionBits + 3));
     }
 
-    private static void RotateRight(Span<byte> elements, int size)
+    // The table ends at 2^14; what it cuts off is below 1e-4 bits.
+    private static uint Log2(long value)
     {
-        for (int offset = 0; offset < elements.Length; offset += size)
-        {
-            Span<byte> element = elements.Slice(offset, size);
-            switch (size)
-            {
-                case sizeof(ushort):
-                    BinaryPrimitives.WriteUInt16LittleEndian(element, ushort.RotateRight(BinaryPrimitives.ReadUInt16LittleEndian(element), 1));
-                    break;
-                case sizeof(uint):
-                    BinaryPrimitives.WriteUInt32LittleEndian(element, uint.RotateRight(BinaryPrimitives.ReadUInt32LittleEndian(element), 1));
-                    break;
-                default:
-                    BinaryPrimitives.WriteUInt64LittleEndian(element, ulong.RotateRight(BinaryPrimitives.ReadUInt64LittleEndian(element), 1));
-                    break;
-            }
-        }
+        int extra = Math.Max(0, (int)long.Log2(value) - RansConstants.MaxPrecisionBits + 1);
+        return FixedPointLog2.Of((int)(value >> extra)) + ((uint)extra << FixedPointLog2.FractionBits);
     }
 }

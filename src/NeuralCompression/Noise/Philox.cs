@@ -56,12 +56,23 @@ internal static class Philox
         (block[0], block[1], block[2], block[3]) = (c0, c1, c2, c3);
     }
 
-    // Four counters at a time, one per 64-bit lane. A lane's upper half may hold rubbish: the 32-bit multiply reads only the lower half, and only the lower half is kept.
+    // Twice four counters at a time, one per 64-bit lane; two sets hide the latency of the multiplications. A lane's upper half may hold rubbish: the 32-bit multiply reads only the lower half, and only the lower half is kept.
     private static int FillAvx2(ulong key, ulong stream, ulong firstBlock, Span<uint> destination)
     {
         const int Counters = 4;
-        const int Step = Counters * BlockLength;
+        const int Set = Counters * BlockLength;
+        const int Step = 2 * Set;
         int length = destination.Length / Step * Step;
+        Span<Vector256<ulong>> keys = stackalloc Vector256<ulong>[2 * Rounds];
+        uint k0 = (uint)key, k1 = (uint)(key >> 32);
+        for (int round = 0; round < Rounds; round++)
+        {
+            keys[2 * round] = Vector256.Create((ulong)k0);
+            keys[(2 * round) + 1] = Vector256.Create((ulong)k1);
+            k0 += Weyl0;
+            k1 += Weyl1;
+        }
+
         var m0 = Vector256.Create((ulong)Multiplier0).AsUInt32();
         var m1 = Vector256.Create((ulong)Multiplier1).AsUInt32();
         var streamLow = Vector256.Create((ulong)(uint)stream);
@@ -69,35 +80,40 @@ internal static class Philox
         var lanes = Vector256.Create(0ul, 1ul, 2ul, 3ul);
         for (int i = 0; i < length; i += Step)
         {
-            var counter = Vector256.Create(firstBlock + (ulong)(i / BlockLength)) + lanes;
-            var c0 = counter;
-            var c1 = counter >> 32;
-            var c2 = streamLow;
-            var c3 = streamHigh;
-            uint k0 = (uint)key, k1 = (uint)(key >> 32);
-            for (int round = 0; round < Rounds; round++)
+            var a0 = Vector256.Create(firstBlock + (ulong)(i / BlockLength)) + lanes;
+            var b0 = a0 + Vector256.Create((ulong)Counters);
+            var (a1, a2, a3) = (a0 >> 32, streamLow, streamHigh);
+            var (b1, b2, b3) = (b0 >> 32, streamLow, streamHigh);
+            for (int round = 0; round < keys.Length; round += 2)
             {
-                var p0 = Avx2.Multiply(m0, c0.AsUInt32());
-                var p1 = Avx2.Multiply(m1, c2.AsUInt32());
-                c0 = (p1 >> 32) ^ c1 ^ Vector256.Create((ulong)k0);
-                c1 = p1;
-                c2 = (p0 >> 32) ^ c3 ^ Vector256.Create((ulong)k1);
-                c3 = p0;
-                k0 += Weyl0;
-                k1 += Weyl1;
+                var p0 = Avx2.Multiply(m0, a0.AsUInt32());
+                var p1 = Avx2.Multiply(m1, a2.AsUInt32());
+                var q0 = Avx2.Multiply(m0, b0.AsUInt32());
+                var q1 = Avx2.Multiply(m1, b2.AsUInt32());
+                a0 = (p1 >> 32) ^ a1 ^ keys[round];
+                b0 = (q1 >> 32) ^ b1 ^ keys[round];
+                a2 = (p0 >> 32) ^ a3 ^ keys[round + 1];
+                b2 = (q0 >> 32) ^ b3 ^ keys[round + 1];
+                (a1, a3, b1, b3) = (p1, p0, q1, q0);
             }
 
-            // Lanes hold word w of counter j; memory wants the four words of counter 0, then of counter 1, ...
-            var low = Vector256.Create(0x00000000FFFFFFFFul);
-            var words01 = (c0 & low) | (c1 << 32);
-            var words23 = (c2 & low) | (c3 << 32);
-            var even = Avx2.UnpackLow(words01, words23);
-            var odd = Avx2.UnpackHigh(words01, words23);
-            var target = MemoryMarshal.Cast<uint, ulong>(destination.Slice(i, Step));
-            Avx2.Permute2x128(even, odd, 0x20).CopyTo(target);
-            Avx2.Permute2x128(even, odd, 0x31).CopyTo(target[4..]);
+            Store(a0, a1, a2, a3, destination.Slice(i, Set));
+            Store(b0, b1, b2, b3, destination.Slice(i + Set, Set));
         }
 
         return length;
+    }
+
+    // Lanes hold word w of counter j; memory wants the four words of counter 0, then of counter 1, ...
+    private static void Store(Vector256<ulong> c0, Vector256<ulong> c1, Vector256<ulong> c2, Vector256<ulong> c3, Span<uint> destination)
+    {
+        var low = Vector256.Create(0x00000000FFFFFFFFul);
+        var words01 = (c0 & low) | (c1 << 32);
+        var words23 = (c2 & low) | (c3 << 32);
+        var even = Avx2.UnpackLow(words01, words23);
+        var odd = Avx2.UnpackHigh(words01, words23);
+        var target = MemoryMarshal.Cast<uint, ulong>(destination);
+        Avx2.Permute2x128(even, odd, 0x20).CopyTo(target);
+        Avx2.Permute2x128(even, odd, 0x31).CopyTo(target[4..]);
     }
 }

@@ -186,8 +186,8 @@ internal abstract class SessionWeight : IDisposable
     /// <summary>Writes noise-free weights back from the copy in <see cref="Mapped"/>.</summary>
     public abstract void Restore();
 
-    /// <summary>After the optimizer: the proximal step if there is one, the domain of θ and frozen signs, m(θ), and the parameter.</summary>
-    public abstract void Follow(ProximalSettings? proximal);
+    /// <summary>After the optimizer: the gain, the proximal step if there is one, the domain of θ and frozen signs, m(θ), and the parameter. False if the parameter did not hold what the session had written; now it does.</summary>
+    public abstract bool Follow(ProximalSettings? proximal);
 
     public abstract void UpdateMoment();
 
@@ -360,19 +360,20 @@ internal abstract class SessionWeight : IDisposable
             return;
         }
 
-        Freeze(rate);
         using var scope = NewDisposeScope();
         using var _ = no_grad();
+
+        // Before the zeros are frozen: prices of what is left then would make more of it zero than was asked for.
+        Tensor? levels = null;
         if (rate.Strength > 0)
         {
-            var decoded = zeros_like(Mapped, requires_grad: false);
-            WeightQuantization.WriteTo(Quantize(rate), decoded);
-            AssignLevels(decoded.div(Gain * Quantization.StepSize).round().mul(Quantization.StepSize));
+            levels = zeros_like(Mapped, requires_grad: false);
+            WeightQuantization.WriteTo(Quantize(rate), levels);
+            levels = levels.div(Gain * Quantization.StepSize).round().mul(Quantization.StepSize);
         }
-        else
-        {
-            AssignLevels(RoundedWeights());
-        }
+
+        Freeze(rate);
+        AssignLevels(levels ?? RoundedWeights());
 
         WriteEffectiveWeights();
     }

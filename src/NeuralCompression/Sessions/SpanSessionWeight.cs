@@ -96,7 +96,9 @@ internal sealed class SpanSessionWeight<T> : SessionWeight
         }
     }
 
-    protected override bool HoldsEffectiveWeights()
+    protected override bool HoldsEffectiveWeights() => Holds(GainValue);
+
+    private bool Holds(T gain)
     {
         Span<T> scratch = stackalloc T[BlockLength];
         var parameter = ParameterSpan;
@@ -104,7 +106,7 @@ internal sealed class SpanSessionWeight<T> : SessionWeight
         for (int i = 0; i < parameter.Length; i += BlockLength)
         {
             int n = Math.Min(BlockLength, parameter.Length - i);
-            TensorPrimitives.Multiply(mapped.Slice(i, n), GainValue, scratch);
+            TensorPrimitives.Multiply(mapped.Slice(i, n), gain, scratch);
             if (!SameBits(scratch[..n], parameter.Slice(i, n)))
             {
                 return false;
@@ -196,8 +198,9 @@ internal sealed class SpanSessionWeight<T> : SessionWeight
     }
 
     // g ((1 - t) m + t Q(m) + n), with the noise of the weights' own positions.
-    private void WriteNoisyBlock(in StepSettings settings, int start, ReadOnlySpan<T> m, Span<T> value, Span<T> rounded, Span<T> noise, Span<T> destination)
+    private void WriteNoisyBlock(in StepSettings settings, int start, ReadOnlySpan<T> m, Span<T> blended, Span<T> rounded, Span<T> noise, Span<T> destination)
     {
+        var value = m;
         var step = T.CreateTruncating(Quantization.StepSize);
         double amplitude = settings.NoiseScale * Quantization.NoiseLevel;
         if (settings.QuantizedForward > 0 || settings.Target == NoiseTarget.NonZeroWeights)
@@ -216,32 +219,31 @@ internal sealed class SpanSessionWeight<T> : SessionWeight
 
         if (settings.QuantizedForward == 1)
         {
-            TensorPrimitives.Multiply(rounded, step, value);
+            TensorPrimitives.Multiply(rounded, step, blended);
+            value = blended;
         }
         else if (settings.QuantizedForward > 0)
         {
             // m + t (2a q - m).
             TensorPrimitives.Multiply(rounded, step, rounded);
             TensorPrimitives.Subtract(rounded, m, rounded);
-            TensorPrimitives.MultiplyAdd(rounded, T.CreateTruncating(settings.QuantizedForward), m, value);
+            TensorPrimitives.MultiplyAdd(rounded, T.CreateTruncating(settings.QuantizedForward), m, blended);
+            value = blended;
+        }
+        if (amplitude > 0)
+        {
+            TensorPrimitives.AddMultiply(value, noise, GainValue, destination);
         }
         else
         {
-            m.CopyTo(value);
-        }
-
-        if (amplitude > 0)
-        {
-            TensorPrimitives.Add(value, noise, value);
+            TensorPrimitives.Multiply(value, GainValue, destination);
         }
 
         var support = SupportSpan;
         if (!support.IsEmpty)
         {
-            ClearOutside(support.Slice(start, value.Length), value);
+            ClearOutside(support.Slice(start, value.Length), destination);
         }
-
-        TensorPrimitives.Multiply(value, GainValue, destination);
     }
 
     public override void Close(LossStrengths? direct)
@@ -382,26 +384,34 @@ internal sealed class SpanSessionWeight<T> : SessionWeight
         }
     }
 
-    public override void Follow(ProximalSettings? proximal)
+    public override bool Follow(ProximalSettings? proximal)
     {
-        if (IsAssigned)
-        {
-            WriteEffectiveWeights();
-            return;
-        }
-
-        bool moves = proximal is { Strengths.Any: true } && Moment is not null;
-        if (moves)
-        {
-            Remap();
-            PrepareTerm(proximal!.Value.Strengths * proximal.Value.LearningRate);
-        }
-
+        var gainBefore = GainValue;
+        ReadGain();
+        var gain = GainValue;
         var theta = ThetaSpan;
         var mapped = MappedSpan;
         var parameter = ParameterSpan;
+        bool untouched = true;
+        bool moves = !IsAssigned && proximal is { Strengths.Any: true } && Moment is not null;
+        if (moves || IsAssigned)
+        {
+            untouched = OwnsParameter || Holds(gainBefore);
+            Remap();
+            if (moves)
+            {
+                PrepareTerm(proximal!.Value.Strengths * proximal.Value.LearningRate);
+            }
+        }
+
+        if (IsAssigned)
+        {
+            WriteEffectiveWeights();
+            return untouched;
+        }
+
+        Span<T> scratch = stackalloc T[BlockLength];
         var checksum = default(BlockChecksum);
-        var gain = GainValue;
         for (int i = 0; i < theta.Length; i += BlockLength)
         {
             int n = Math.Min(BlockLength, theta.Length - i);
@@ -410,6 +420,12 @@ internal sealed class SpanSessionWeight<T> : SessionWeight
             if (moves)
             {
                 ProximalBlock(proximal!.Value.BiasCorrection, i, m, raw);
+            }
+            else if (!OwnsParameter)
+            {
+                // What is about to be overwritten is at hand: was it what the session wrote?
+                TensorPrimitives.Multiply(m, gainBefore, scratch);
+                untouched &= SameBits(scratch[..n], parameter.Slice(i, n));
             }
 
             ConstrainBlock(i, raw);
@@ -427,6 +443,7 @@ internal sealed class SpanSessionWeight<T> : SessionWeight
 
         _checksum = checksum;
         MappedChanged();
+        return untouched;
     }
 
     // θ -= prepared gradient / (√(v / correction) + ε), stopping at zero.

@@ -166,12 +166,14 @@ internal sealed class TensorSessionWeight : SessionWeight
         return gradient.to(Theta.dtype).MoveToOuterDisposeScope();
     }
 
-    public override void Follow(ProximalSettings? proximal)
+    public override bool Follow(ProximalSettings? proximal)
     {
+        bool untouched = OwnsParameter || HoldsEffectiveWeights();
+        ReadGain();
         if (IsAssigned)
         {
             WriteEffectiveWeights();
-            return;
+            return untouched;
         }
 
         if (proximal is { Strengths.Any: true } settings && Moment is not null)
@@ -182,6 +184,7 @@ internal sealed class TensorSessionWeight : SessionWeight
         Constrain();
         Remap();
         WriteEffectiveWeights();
+        return untouched;
     }
 
     public override void UpdateMoment()

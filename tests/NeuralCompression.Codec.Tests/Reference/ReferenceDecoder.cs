@@ -326,26 +326,73 @@ internal sealed partial class ReferenceDecoder
     private void Planes(Tensor tensor, int end)
     {
         int size = Sizes[tensor.Type];
-        var numbers = new ulong[tensor.Count];
-        for (int plane = size - 1; plane >= 0; plane--)
+        Must(at < end, "plane");
+        int first = U8();
+        int form = first / 16;
+        Must(form <= 3 && (form is 0 or 3 || tensor.Type is >= 4 and <= 8) && (form != 3 || size > 1), "form");
+        ulong[] values = [];
+        if (form == 3)
         {
-            Must(at < end, "plane");
-            int[] bytes = Plane(U8(), tensor.Count);
-            for (int i = 0; i < tensor.Count; i++)
-                numbers[i] |= (ulong)bytes[i] << (8 * plane);
+            values = new ulong[U8() + 1];
+            for (int i = 0; i < values.Length; i++)
+            {
+                for (int j = 0; j < size; j++)
+                    values[i] |= (ulong)U8() << (8 * j);
+                Must(i == 0 || values[i] > values[i - 1], "values ascend");
+            }
         }
 
+        var numbers = new ulong[tensor.Count];
+        int[] top = [];
+        for (int plane = form == 3 ? 0 : size - 1; plane >= 0; plane--)
+        {
+            int[] bytes = top.Length == 0 ? Plane(first % 16, tensor.Count) : LowerPlane(top);
+            for (int i = 0; i < tensor.Count; i++)
+                numbers[i] |= (ulong)bytes[i] << (8 * plane);
+            if (top.Length == 0)
+                top = bytes;
+        }
+
+        long before = 0;
         for (int i = 0; i < tensor.Count; i++)
         {
             ulong number = numbers[i];
-            if (tensor.Type <= 3)
+            if (form == 3)
+            {
+                Must((int)number < values.Length, "place");
+                number = values[(int)number];
+            }
+            else if (form != 0)
+            {
+                long value = (long)(number / 2);
+                if (number % 2 == 1)
+                    value = -value - 1;
+                number = (ulong)(value + before);
+                before = form == 2 ? (long)number : 0;
+            }
+            else if (tensor.Type <= 3)
+            {
                 number = (number >> 1) | ((number & 1) << ((8 * size) - 1));
+            }
+
             for (int j = 0; j < size; j++)
                 tensor.Bytes[(i * size) + j] = (byte)(number >> (8 * j));
         }
     }
 
-    // Section 5.5, the table of modes.
+    // Section 5.5.2: a plane below the highest.
+    private int[] LowerPlane(int[] top)
+    {
+        int mode = U8();
+        if (mode != 3)
+            return Plane(mode, top.Length);
+        int zeroCount = top.Count(value => value == 0);
+        var zeros = new Queue<int>(Plane(U8(), zeroCount));
+        var others = new Queue<int>(Plane(U8(), top.Length - zeroCount));
+        return [.. top.Select(value => value == 0 ? zeros.Dequeue() : others.Dequeue())];
+    }
+
+    // Section 5.5.1.
     private int[] Plane(int mode, int count)
     {
         Must(mode <= 2, "plane mode");

@@ -110,6 +110,15 @@ internal static class HostileFiles
         yield return ("Coding-segment", Forge.File(1, [.. Forge.Name("w"), 0x80, 0x01, 8, 4, 2, .. TwoConstants[1..]], new byte[8]));
         yield return ("PayloadLength-segment", Forge.File(1, [.. Forge.Name("w"), 0x80, 0x01, 8, 4, 3, 16, 0, 0, 0, 0, .. TwoConstants[..5]], new byte[8]));
         yield return ("PayloadChecksum-second-segment", Forge.File(1, [.. Forge.Name("w"), 0x80, 0x01, 8, 4, .. TwoConstants], [0, 0, 0, 0, 0, 0, 0, 1]));
+        yield return ("Plane-mode", Forge.Planes(4, [1, 0, 4, 0]));
+        yield return ("Plane-mode-of-first", Forge.Planes(4, [3, 0]));
+        yield return ("Plane-mode-of-split", Forge.Planes(4, [0, 0, 0, 1, 1, 3, 3]));
+        yield return ("Plane-split-ends-early", Forge.Planes(4, [0, 0, 0, 1, 1, 3, 1, 0, 0, 7]));
+        yield return ("Plane-form", Forge.Planes(4, [0x40, 0]));
+        yield return ("Plane-form-of-floats", Forge.Planes(4, [0x21, 0]));
+        yield return ("Plane-values-end-early", Forge.Planes(4, [0x30, 1, 0, 0, 0, 0, 1]));
+        yield return ("Plane-values-do-not-ascend", Forge.Planes(4, [0x30, 1, 0, 0, 1, 0, 0xFF, 0xFF, 0, 0, 1, 1, 0]));
+        yield return ("Plane-place-beyond-values", Forge.Planes(4, [0x30, 1, 0, 0, 0, 0, 1, 0, 0, 0, 0, 1, 2, 1]));
         yield return ("Integer-segment-length", Forge.File(1, [.. Forge.Name("w"), 0x80, 0x01, 8, 0x84, 0x00, .. TwoConstants], new byte[8]));
         yield return ("Integer-zigzag-too-long", Forge.File(1, [.. Forge.Name("w"), 0x10, 0x01, 4, .. Forge.One, 0x80, 0x00]));
         yield return ("SymbolRange-segment", Cut([0, .. Forge.ZigZag(32_767), 1, 0, 0, 0, 0]));
@@ -122,7 +131,6 @@ internal static class HostileFiles
         yield return ("SymbolValue-second-segment", SecondSegmentOutOfRange());
         foreach ((string Name, byte[] File) file in Mixing().Concat(Groups()))
             yield return file;
-        yield return ("Plane-mode", Forge.Planes(4, [3, 0]));
         yield return ("Plane-missing", Forge.Planes(4, [1, 0, 1, 0, 1, 0]));
         yield return ("Plane-ends-early", Forge.Planes(4, [1, 0, 1, 0, 1, 0, 0, 1, 2, 3]));
         yield return ("Plane-byte-range", Forge.Planes(4, [2, 200, 100]));

@@ -226,6 +226,38 @@ public sealed class WeightMappingTests
     }
 
     [Fact]
+    public void Tanh_Single_IsAccurateIncreasingAndBounded()
+    {
+        var mapping = WeightMapping.Tanh(-1, 1);
+        float[] raw = [.. Enumerable.Range(-40_003, 80_007).Select(i => i * 2.5e-4f), float.MaxValue, float.MinValue, 1e-30f, float.NaN];
+        var mapped = new float[raw.Length];
+        mapping.Map<float>(raw, mapped);
+        for (int i = 0; i < raw.Length - 1; i++)
+        {
+            double exact = Math.Tanh(raw[i]);
+            Assert.True(Math.Abs(mapped[i] - exact) <= 4e-7 * Math.Abs(exact), $"tanh({raw[i]}) = {mapped[i]}, not {exact}");
+            Assert.InRange(mapped[i], -1, 1);
+        }
+
+        Assert.True(float.IsNaN(mapped[^1]));
+        Assert.Equal(0, mapped[40_003]);
+        Assert.Equal(1e-30f, mapped[^2]);
+        // But for the last units of a ratio whose error is as above.
+        for (int i = 1; i < 80_007; i++)
+        {
+            Assert.True(mapped[i] >= mapped[i - 1] - 5e-7f, $"falls at {raw[i]}");
+        }
+
+        // A value does not depend on its place.
+        for (int length = 1; length < 20; length++)
+        {
+            var part = new float[length];
+            mapping.Map<float>(raw.AsSpan(41_000, length), part);
+            Assert.Equal(mapped[41_000..(41_000 + length)], part);
+        }
+    }
+
+    [Fact]
     public void Create_UnknownKindOrNull_Throws()
     {
         Assert.Throws<ArgumentOutOfRangeException>(() => WeightMapping.Create((MappingKind)9));

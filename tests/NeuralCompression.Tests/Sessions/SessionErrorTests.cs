@@ -8,6 +8,27 @@ namespace NeuralCompression.Tests.Sessions;
 /// <summary>Contract 1: every mistake that would silently train or save the wrong weights is an error that says what to do.</summary>
 public sealed class SessionErrorTests
 {
+    [Theory]
+    [InlineData(ScalarType.Float32)]
+    [InlineData(ScalarType.BFloat16)]
+    public void Step_ParameterChangedSinceTheStepWasClosed_IsNoticed(ScalarType dtype)
+    {
+        foreach (var mode in new[] { LossMode.DirectGradient, LossMode.Proximal })
+        {
+            using var fixture = new SessionFixture(SessionFixture.Small(o => o.Loss.Mode = mode), dtype);
+            var optimizer = fixture.Adam();
+            fixture.Train(optimizer, 2);
+            fixture.Collect();
+            using (no_grad())
+            {
+                fixture.Model.get_parameter("fc2.weight")!.add_(0.5);
+            }
+
+            AssertError(() => fixture.Session.Step(optimizer), "fc2.weight");
+            fixture.Train(optimizer, 1);
+        }
+    }
+
     [Fact]
     public void Step_OptimizerOverModelParameters_Throws()
     {

@@ -234,7 +234,7 @@ internal sealed class ClassifiedSearch
         if (Resolve(choice) is not ClassifiedText text)
             return;
         int stride = Math.Clamp(length / SampleWeights, 1, Math.Clamp(text.Rows.Rows.Length / 8, 1, MaxStride));
-        TableClusters clusters = TableClusters.Create(text.Count(stride), text.Alphabet, text.Zero);
+        TableClusters clusters = TableClusters.Create(text.Count(stride), text.Alphabet, text.Zero, TablePlan.UsualTables);
         long cost = clusters.Cost + rowPrices[choice.Rows] + columnPrices[choice.Columns];
         if (cost < bestCost)
         {
@@ -277,8 +277,7 @@ internal sealed class ClassifiedSearch
     private bool Finish(long limit)
     {
         ClassifiedText text = Resolve(best)!;
-        TableClusters clusters = TableClusters.Create(text.Count(1), text.Alphabet, text.Zero);
-        Tables = TablePlan.Create(clusters);
+        Tables = TablePlan.Create(text.Count(1), text.Alphabet, text.Zero);
         long side = (rowPrices[best.Rows] + columnPrices[best.Columns]) >> (FixedPointLog2.FractionBits + 3);
         if (HeadBytes + side + Tables.EstimatedBytes >= limit)
             return false;

@@ -43,7 +43,8 @@ internal sealed class TableClusters
     /// <param name="counts">For each context <paramref name="alphabet"/> counts.</param>
     /// <param name="alphabet">Digits of the text.</param>
     /// <param name="zero">The digit of the symbol 0; outside the alphabet where that is.</param>
-    internal static TableClusters Create(ReadOnlySpan<int> counts, int alphabet, int zero)
+    /// <param name="most">Tables there may be.</param>
+    internal static TableClusters Create(ReadOnlySpan<int> counts, int alphabet, int zero, int most)
     {
         var groups = new List<Group>();
         for (int context = 0; context < ClassifiedLayout.Contexts; context++)
@@ -68,7 +69,7 @@ internal sealed class TableClusters
             int order = ((Int128)a.Magnitude * b.Total).CompareTo((Int128)b.Magnitude * a.Total);
             return order != 0 ? order : a.Contexts[0].CompareTo(b.Contexts[0]);
         });
-        Merge(groups);
+        Merge(groups, most);
 
         var map = new byte[ClassifiedLayout.Contexts];
         map.AsSpan().Fill(byte.MaxValue);
@@ -85,7 +86,7 @@ internal sealed class TableClusters
         return new TableClusters(map, groups.ConvertAll(group => group.Counts), cost);
     }
 
-    private static void Merge(List<Group> groups)
+    private static void Merge(List<Group> groups, int most)
     {
         for (int i = 0; i + 1 < groups.Count; i++)
             groups[i].Price(groups[i + 1]);
@@ -99,7 +100,7 @@ internal sealed class TableClusters
                     best = i;
             }
 
-            if (groups[best].Loss >= worth && groups.Count <= ClassifiedLayout.MaxTables)
+            if (groups[best].Loss >= worth && groups.Count <= most)
                 return;
             groups[best].Take(groups[best + 1]);
             groups.RemoveAt(best + 1);

@@ -20,21 +20,18 @@ internal static unsafe class BlockTranspose
     {
         int done = 0;
         Vector128<byte>* room = stackalloc Vector128<byte>[2 * Tile];
-        if (Sse2.IsSupported && columns == ClassifiedLayout.BlockColumns && lanes % Tile == 0)
+        if (Sse2.IsSupported && lanes % Tile == 0)
         {
             // Rows are far apart, often by a power of two, so their cache lines compete: each is written once, whole.
             byte* gathered = stackalloc byte[Tile * ClassifiedLayout.BlockColumns];
             fixed (byte* source = block)
             {
-                for (; done + Tile <= offsets.Length; done += Tile)
+                for (; done < offsets.Length; done += Tile)
                 {
-                    for (int column = 0; column < ClassifiedLayout.BlockColumns; column += Tile)
+                    for (int column = 0; column < columns; column += Tile)
                         Transpose(source + (column * lanes) + done, lanes, gathered + column, room, room + Tile);
-                    for (int lane = 0; lane < Tile; lane++)
-                    {
-                        new ReadOnlySpan<sbyte>(gathered + (lane * ClassifiedLayout.BlockColumns), ClassifiedLayout.BlockColumns)
-                            .CopyTo(symbols.Slice(offsets[done + lane], ClassifiedLayout.BlockColumns));
-                    }
+                    for (int lane = 0; lane < Math.Min(Tile, offsets.Length - done); lane++)
+                        new ReadOnlySpan<sbyte>(gathered + (lane * ClassifiedLayout.BlockColumns), columns).CopyTo(symbols[offsets[done + lane]..]);
                 }
             }
         }
