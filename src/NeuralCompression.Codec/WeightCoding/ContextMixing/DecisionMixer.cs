@@ -77,7 +77,7 @@ internal sealed class DecisionMixer
     /// <summary>Starts a row: its counters begin where rows have ended on average, with little confidence.</summary>
     internal void BeginRow()
     {
-        ref int rates = ref Logistic.Tables[Logistic.CounterRates];
+        ref short rates = ref Logistic.Tables[Logistic.CounterRates];
         for (int node = 0; node < FewNodes; node++)
         {
             ref uint counter = ref counters[node];
@@ -88,6 +88,7 @@ internal sealed class DecisionMixer
         }
     }
 
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     internal int Code<TCoder>(ref TCoder coder, int node, int bit)
         where TCoder : struct, IDecisionCoder, allows ref struct
     {
@@ -98,7 +99,7 @@ internal sealed class DecisionMixer
         ref uint counter2 = ref Unsafe.Add(ref table, (uint)(contextThird + node));
         ref uint counter3 = ref Unsafe.Add(ref table, (uint)(contextFourth + node));
         ref uint counter4 = ref Unsafe.Add(ref table, (uint)(contextFifth + node));
-        ref int tables = ref MemoryMarshal.GetArrayDataReference(Logistic.Tables);
+        ref short tables = ref MemoryMarshal.GetArrayDataReference(Logistic.Tables);
         Vector256<int> logOdds = Vector256.Create(
             Unsafe.Add(ref tables, counter0 >> 20),
             Unsafe.Add(ref tables, counter1 >> 20),
@@ -119,7 +120,7 @@ internal sealed class DecisionMixer
         ref uint refined = ref Unsafe.Add(ref MemoryMarshal.GetArrayDataReference(refine), (uint)((a * RefineEntries) + (mixed >> RefineStepBits)));
         uint part = (uint)mixed & ((1 << RefineStepBits) - 1);
         uint seen = (((refined >> 16) * ((1 << RefineStepBits) - part)) + ((Unsafe.Add(ref refined, 1) >> 16) * part)) >> RefineStepBits;
-        int expected = Unsafe.Add(ref tables, (uint)(mixed + Logistic.Squash));
+        int expected = (ushort)Unsafe.Add(ref tables, (uint)(mixed + Logistic.Squash));
         int probability = (expected + (int)seen + 1) >> 1;
 
         bit = coder.Code(bit, Math.Min(probability, ushort.MaxValue));
@@ -127,7 +128,7 @@ internal sealed class DecisionMixer
         ref int visit = ref Unsafe.Add(ref MemoryMarshal.GetArrayDataReference(visits), (uint)a);
         MixingKernel.Learn(logOdds, ref rowA, ref rowB, (bit << 16) - expected, Unsafe.Add(ref tables, (uint)(visit + Logistic.LearningRates)));
         visit = Math.Min(visit + 1, Logistic.MaxVisits);
-        ref int rates = ref Unsafe.Add(ref tables, Logistic.CounterRates);
+        ref short rates = ref Unsafe.Add(ref tables, Logistic.CounterRates);
         int target = -bit & ProbabilityMask;
         Move(ref counter0, ref rates, target, Limit);
         Move(ref counter1, ref rates, target, Limit);
@@ -143,7 +144,7 @@ internal sealed class DecisionMixer
 
     // 22 bits of probability, moved by 1 / (count + 1.4), and 10 bits of count, up to a limit. Modulo 2^32, the sum comes out right.
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    private static void Move(ref uint counter, ref int rates, int target, int limit)
+    private static void Move(ref uint counter, ref short rates, int target, int limit)
     {
         uint value = counter;
         uint count = value & CountMask;

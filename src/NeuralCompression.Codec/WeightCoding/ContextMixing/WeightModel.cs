@@ -139,6 +139,7 @@ internal sealed class WeightModel
         return wasEmpty = Simple(ref coder, ref lines[wasEmpty ? 1 : 0], empty ? 1 : 0) != 0;
     }
 
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     private void Row<TCoder, TSymbol>(ref TCoder coder, Span<TSymbol> line)
         where TCoder : struct, IDecisionCoder, allows ref struct
         where TSymbol : struct, IBinaryInteger<TSymbol>
@@ -332,7 +333,7 @@ internal sealed class WeightModel
     private void Learn(ref int columnScale, int place, int magnitude)
     {
         int target = magnitude << 8;
-        ref int rates = ref Unsafe.Add(ref MemoryMarshal.GetArrayDataReference(Logistic.Tables), Logistic.CounterRates);
+        ref short rates = ref Unsafe.Add(ref MemoryMarshal.GetArrayDataReference(Logistic.Tables), Logistic.CounterRates);
         rowScale += (int)(((long)(target - rowScale) * Unsafe.Add(ref rates, (uint)Math.Min(place + ScaleShrink, ScaleWindow))) >> 13);
         columnScale += (int)(((long)(target - columnScale) * Unsafe.Add(ref rates, (uint)Math.Min(row + ScaleShrink, ScaleWindow))) >> 13);
     }
