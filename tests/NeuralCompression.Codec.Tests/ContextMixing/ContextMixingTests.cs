@@ -44,6 +44,25 @@ public sealed class ContextMixingTests
         },
         iter: 150);
 
+    [Fact]
+    public void Count_NearEitherEnd_NeverGoesPastTheEnd()
+    {
+        const uint Last = (1u << 22) - 1;
+        for (uint count = 0; count < 256; count++)
+        {
+            for (uint distance = 0; distance < 64; distance++)
+            {
+                uint low = (distance << 10) | count;
+                DecisionMixer.Count(ref low, 0);
+                Assert.InRange(low >> 10, 0u, distance);
+
+                uint high = ((Last - distance) << 10) | count;
+                DecisionMixer.Count(ref high, 1);
+                Assert.InRange(high >> 10, Last - distance, Last);
+            }
+        }
+    }
+
     [Theory]
     [InlineData(1)]
     [InlineData(5000)]
@@ -238,5 +257,5 @@ public sealed class ContextMixingTests
         yield return (ContextMixingCoder.Encode<short>(wide, [300], 5, 20), [300], 5, 20, wide.Length);
     }
 
-    private const string RecordedHash = "988532CF5208E59B";
+    private const string RecordedHash = "E7EE9DC57A2984DC";
 }

@@ -289,7 +289,7 @@ internal sealed class ReferenceContextMixing
 
         internal void MoveTo(long target)
         {
-            Probability += ((target - Probability) >> 3) * Rate(Count) >> 10;
+            Probability += (target - Probability) * Rate(Count) >> 13;
             Count = Math.Min(Count + 1, Limit);
         }
     }

@@ -16,6 +16,7 @@ internal sealed class DecisionMixer
     private const int CountBits = 10;
     private const uint CountMask = (1u << CountBits) - 1;
     private const int ProbabilityMask = (1 << 22) - 1;
+    private const int RateBits = 13;
     private const uint EvenOdds = 1u << 31;
     private const int SlowLimit = 1023;
     private const int Limit = 255;
@@ -142,13 +143,14 @@ internal sealed class DecisionMixer
     /// <summary>Moves a counter towards a decision.</summary>
     internal static void Count(ref uint counter, int bit) => Move(ref counter, ref Logistic.Tables[Logistic.CounterRates], -bit & ProbabilityMask, Limit);
 
-    // 22 bits of probability, moved by 1 / (count + 1.4), and 10 bits of count, up to a limit. Modulo 2^32, the sum comes out right.
+    // 22 bits of probability, moved by 1 / (count + 1.4), and 10 bits of count, up to a limit. The product has up to 35 bits; rounded
+    // down only once, it never goes past its target, so a probability never leaves its 22 bits.
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     private static void Move(ref uint counter, ref short rates, int target, int limit)
     {
         uint value = counter;
         uint count = value & CountMask;
-        int step = ((target - (int)(value >> CountBits)) >> 3) * Unsafe.Add(ref rates, count);
+        long step = ((long)(target - (int)(value >> CountBits)) * Unsafe.Add(ref rates, count)) >> (RateBits - CountBits);
         counter = value + ((uint)step & ~CountMask) + ((count - (uint)limit) >> 31);
     }
 }
