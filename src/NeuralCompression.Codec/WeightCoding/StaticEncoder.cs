@@ -15,6 +15,9 @@ internal static class StaticEncoder
     /// <summary>A sample lacks few symbols, as few as one in this many; otherwise everything is counted.</summary>
     private const int SeldomFrom = 256;
 
+    /// <summary>Alphabets up to here are coded in groups of eight.</summary>
+    private const int LongGroups = 4;
+
     /// <summary>Codes a text; null where that is longer than the raw form.</summary>
     /// <param name="text">The low 8 bits of the symbols: what is subtracted from them is meant modulo 256.</param>
     /// <param name="min">The smallest symbol.</param>
@@ -45,8 +48,9 @@ internal static class StaticEncoder
     // With tables made from a sample; null where there is none, or where it would not do.
     private static EncodedTensor? TryBySample(ReadOnlySpan<byte> text, byte first, int alphabet, long rawLength)
     {
+        // With many different groups a sample shows too few of the rare ones, and counting groups of four or eight takes little time anyway.
         int weight = SymbolSample.WeightFor(text.Length);
-        if (weight == 1)
+        if (weight == 1 || alphabet <= LongGroups)
             return null;
         byte[] sample = SymbolSample.Rent(text, weight, out int length);
         try
@@ -55,7 +59,8 @@ internal static class StaticEncoder
             if (groups is not null)
             {
                 // Without an escape a group that is not in the sample could not be coded.
-                return groups.HasEscape || groups.Listed.Length == SymbolGroups.Numbers(alphabet, groups.GroupSize)
+                int numbers = SymbolGroups.Numbers(alphabet, groups.GroupSize);
+                return numbers <= RansConstants.MaxAlphabet && (groups.HasEscape || groups.Listed.Length == numbers)
                     ? AsForetold(EncodedTensor.Take(Coding.GroupedRans, GroupEncoder.Write(text, first, alphabet, groups)), groups.EstimatedBytes)
                     : null;
             }
