@@ -134,7 +134,6 @@ internal static class ClassifiedReader
             for (int from = 0; from < columns; from += ClassifiedLayout.BlockColumns)
             {
                 int to = Math.Min(from + ClassifiedLayout.BlockColumns, columns);
-                steps.Block.AsSpan().Clear();
                 position = Columns(words, end[..(tail + stepBytes)], position, steps, from, to, kernel);
                 BlockTranspose.Run(steps.Block, steps.Lanes, offsets[..active], to - from, symbols);
                 for (int lane = 0; lane < active; lane++)
