@@ -1,3 +1,5 @@
+using System.Runtime.CompilerServices;
+
 namespace NeuralCompression.Codec.EntropyCoding;
 
 /// <summary>Frequencies of the symbols 0 to n - 1 that sum to exactly 2^precision; at least two are present.</summary>
@@ -6,6 +8,7 @@ internal sealed class FrequencyTable
     private readonly ushort[] frequencies;
     private readonly ushort[] cumulative;
 
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     internal FrequencyTable(ushort[] frequencies, int precisionBits)
     {
         this.frequencies = frequencies;

@@ -1,3 +1,5 @@
+using System.Runtime.CompilerServices;
+
 namespace NeuralCompression.Codec.EntropyCoding;
 
 /// <summary>The bits of a frequency table in the file. Source: docs/format.md, section 8.1.</summary>
@@ -62,6 +64,7 @@ internal static class FrequencyTableCode
     /// <param name="precisionBits">log2 of the sum of the frequencies.</param>
     /// <param name="mantissaBits">Bits kept after the leading one of a frequency.</param>
     /// <param name="endsAreAbsent">True for one of several tables of a text: its first and last symbol may have no frequency.</param>
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     internal static FrequencyTable Read(ref BitReader reader, int alphabetSize, int precisionBits, int mantissaBits, bool endsAreAbsent = false)
     {
         int size = 1 << precisionBits;

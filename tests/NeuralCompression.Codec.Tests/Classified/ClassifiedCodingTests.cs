@@ -100,6 +100,22 @@ public sealed class ClassifiedCodingTests
         Assert.Throws<InvalidDataException>(() => ClassifiedReader.Decode([.. payload, 0, 0], [67, 70], symbols.Min(), symbols.Max(), decoded));
     }
 
+    [Fact]
+    public void Probability_EveryPairOfCounts_IsTheQuotient()
+    {
+        for (int zeros = 0; zeros < 255; zeros++)
+        {
+            var counter = default(DecisionCounter);
+            for (int i = 0; i < zeros; i++)
+                counter.Add(0);
+            for (int ones = 0; zeros + ones < 255; ones++)
+            {
+                Assert.Equal(((2 * ones) + 1) * 65_536 / (2 * (zeros + ones + 1)), counter.Probability);
+                counter.Add(1);
+            }
+        }
+    }
+
     private static byte[]? Encode(sbyte[] symbols, long[] shape, long limit)
     {
         byte[]? payload = symbols.Min() == symbols.Max() ? null : ClassifiedEncoder.TryEncode(symbols, shape, symbols.Min(), symbols.Max(), limit);
