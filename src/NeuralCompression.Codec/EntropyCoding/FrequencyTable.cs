@@ -40,6 +40,7 @@ internal sealed class FrequencyTable
     internal UInt128 Cost(ReadOnlySpan<long> counts) => Cost(counts, frequencies, PrecisionBits);
 
     /// <summary>The ideal length of a text with these counts; bits x 2^16.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     internal static UInt128 Cost(ReadOnlySpan<long> counts, ReadOnlySpan<ushort> frequencies, int precisionBits)
     {
         UInt128 cost = 0;

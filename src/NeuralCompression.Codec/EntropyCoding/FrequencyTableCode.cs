@@ -6,6 +6,7 @@ namespace NeuralCompression.Codec.EntropyCoding;
 internal static class FrequencyTableCode
 {
     /// <summary>Writes all frequencies but that of <paramref name="rest"/>, which is what the others leave. Precision and mantissa are written by the caller.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     internal static void Write(BitWriter writer, ReadOnlySpan<ushort> frequencies, int rest, int precisionBits, int mantissaBits)
     {
         writer.Write((uint)rest, IndexBits(frequencies.Length));

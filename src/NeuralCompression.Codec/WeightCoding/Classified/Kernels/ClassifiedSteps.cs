@@ -133,7 +133,8 @@ internal sealed class ClassifiedSteps : IDisposable
         ArrayPool<byte>.Shared.Return(History);
     }
 
-    private static byte[] Weights(int weight)
+    /// <summary>What a neighbour of each signed size adds to the energy.</summary>
+    internal static byte[] Weights(int weight)
     {
         var table = new byte[16];
         for (int size = 1; size <= ClassifiedLayout.MaxSize; size++)
@@ -141,7 +142,8 @@ internal sealed class ClassifiedSteps : IDisposable
         return table;
     }
 
-    private static byte[] Signs(bool counts)
+    /// <summary>What a neighbour of each signed size adds to the expected sign.</summary>
+    internal static byte[] Signs(bool counts)
     {
         var table = new byte[16];
         for (int size = -ClassifiedLayout.MaxSize; size <= ClassifiedLayout.MaxSize; size++)
