@@ -1,5 +1,6 @@
 using System.IO.Compression;
 using CsCheck;
+using NeuralCompression.Codec.EntropyCoding;
 using NeuralCompression.Codec.Tests.Kernels;
 using NeuralCompression.Codec.WeightCoding.Classified;
 using NeuralCompression.Codec.WeightCoding.Classified.Kernels;
@@ -112,6 +113,19 @@ public sealed class ClassifiedCodingTests
                 counter.Add(1);
             }
         }
+    }
+
+    // What the golden file "classified-signs" is for.
+    [Theory]
+    [InlineData(160, 40, 73, 3, false)]
+    [InlineData(2, 4800, 74, 5, true)]
+    public void Write_SignsThatRepeat_AreMirroredAndLongRowsCut(int rows, int columns, ulong seed, int most, bool cut)
+    {
+        byte[] payload = Encode(Samples.Signed(rows, columns, seed, most), [rows, columns], 100_000)!;
+        var bits = new BitReader(payload, ContainerError.EntropyStream);
+        ClassifiedParameters parameters = ClassifiedParameters.Read(ref bits);
+        Assert.True(parameters.Mirrors);
+        Assert.Equal(cut, parameters.RowLength != 0);
     }
 
     private static byte[]? Encode(sbyte[] symbols, long[] shape, long limit)
