@@ -32,11 +32,10 @@ internal static class BrotliTable
             writer.Complete();
         }
 
-        long bytes = stream.Length;
-        stream.Position = 0;
-        using var reader = CompressedModelReader.Open(stream);
+        byte[] file = stream.ToArray();
+        using var reader = CompressedModelReader.Open(new MemoryStream(file));
         double worst = set.Tensors.Select((tensor, i) => (double)reader[tensor.Name].StoredBytes / brotli[i]).Max();
-        return string.Create(CultureInfo.InvariantCulture, $"{bytes} | {(double)bytes / brotli.Sum():F3} | {worst:F3}");
+        return string.Create(CultureInfo.InvariantCulture, $"{file.Length} | {(double)file.Length / brotli.Sum():F3} | {worst:F3}");
     }
 
     private static long Compressed(byte[] bytes)
