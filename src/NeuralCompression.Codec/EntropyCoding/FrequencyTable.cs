@@ -1,3 +1,5 @@
+using System.Runtime.CompilerServices;
+
 namespace NeuralCompression.Codec.EntropyCoding;
 
 /// <summary>Frequencies of the symbols 0 to n - 1 that sum to exactly 2^precision; at least two are present.</summary>
@@ -6,6 +8,7 @@ internal sealed class FrequencyTable
     private readonly ushort[] frequencies;
     private readonly ushort[] cumulative;
 
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     internal FrequencyTable(ushort[] frequencies, int precisionBits)
     {
         this.frequencies = frequencies;
@@ -56,6 +59,7 @@ internal sealed class FrequencyTable
     internal UInt128 Cost(ReadOnlySpan<long> counts) => Cost(counts, frequencies, PrecisionBits);
 
     /// <summary>The ideal length of a text with these counts; bits x 2^16.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     internal static UInt128 Cost(ReadOnlySpan<long> counts, ReadOnlySpan<ushort> frequencies, int precisionBits)
     {
         UInt128 cost = 0;
