@@ -17,6 +17,10 @@ internal static class SymbolCoder
 {
     /// <summary>One part in this many.</summary>
     private const int GroupedTolerance = 256;
+    private const int MixingTolerance = 256;
+
+    /// <summary>Bytes below which decoding takes no time to speak of.</summary>
+    private const int MixingAtAnyGain = 1 << 14;
 
     /// <summary>Bytes of the raw form.</summary>
     internal static long RawLength(long length, int min, int max) => SymbolRange.IsNarrow(min, max) ? length : length * sizeof(short);
@@ -42,7 +46,7 @@ internal static class SymbolCoder
                     Keep(new(Coding.ClassifiedRans, classified));
             }
 
-            if (level == CompressionLevel.SmallestSize && ContextMixingCoder.Encode(symbols, shape, min, max) is byte[] mixed)
+            if (level == CompressionLevel.SmallestSize && ContextMixingCoder.Encode(symbols, shape, min, max) is byte[] mixed && mixed.Length < MixingLimit(length))
                 Keep(new(Coding.ContextMixing, mixed));
             if (best.Coding != Coding.Raw)
                 return best;
@@ -58,6 +62,9 @@ internal static class SymbolCoder
 
         return new(Coding.Raw, EncodeRaw(symbols, min, max));
     }
+
+    // Mixing takes a hundred times longer to decode, so of large tensors it has to save a part: where it saves less, weights are independent of each other.
+    private static long MixingLimit(long otherwise) => otherwise < MixingAtAnyGain ? otherwise : otherwise - (otherwise / MixingTolerance);
 
     /// <summary>Counts of the tokens the coder would see; <paramref name="bypassBits"/> is what goes around it.</summary>
     internal static long[] CountTokens<T>(ReadOnlySpan<T> symbols, int min, int max, out long bypassBits)

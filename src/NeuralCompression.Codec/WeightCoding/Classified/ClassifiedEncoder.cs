@@ -40,7 +40,7 @@ internal static class ClassifiedEncoder
                 SideInformation.Classes(ref writer, text.ColumnClasses);
             SideInformation.Map(
                 ref writer, tables.Map, ClassifiedReader.Scales(text.RowClasses, text.ColumnClasses), parameters.HasEnergy ? ClassifiedLayout.Energies : 1, parameters.Tables);
-            side.EndBlock();
+            side.EndBlock(last: false);
             output.Write(side.ToArray());
         }
 

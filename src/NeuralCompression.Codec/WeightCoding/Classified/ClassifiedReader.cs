@@ -73,7 +73,7 @@ internal static class ClassifiedReader
         if (parameters.HasColumnClasses)
             SideInformation.Classes(ref reader, columnClasses);
         SideInformation.Map(ref reader, map, Scales(rowClasses, columnClasses), parameters.HasEnergy ? ClassifiedLayout.Energies : 1, parameters.Tables);
-        reader.Rans.EndBlock();
+        reader.Rans.EndBlock(last: false);
         return reader.Rans.Position;
     }
 
