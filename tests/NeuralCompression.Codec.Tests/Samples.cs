@@ -6,7 +6,7 @@ namespace NeuralCompression.Codec.Tests;
 /// <summary>Small models that together use every structure of the format; the same on every machine.</summary>
 internal static class Samples
 {
-    internal static IEnumerable<string> Names => ["lenet-like", "every-type", "grids", "wide", "aligned", "empty", "segments", "classified", "classified-signs", "lossless"];
+    internal static IEnumerable<string> Names => ["lenet-like", "every-type", "grids", "wide", "aligned", "empty", "segments", "classified", "classified-signs", "lossless", "metadata"];
 
     internal static byte[] Write(string name)
     {
@@ -16,7 +16,7 @@ internal static class Samples
             "classified" or "classified-signs" => CompressionLevel.Optimal,
             _ => CompressionLevel.SmallestSize,
         };
-        return Write(writer => Fill(writer, name), new CompressedModelWriterOptions { Level = level, SegmentBytes = name == "segments" ? 512 : 16 << 20 });
+        return Write(writer => FillWithTexts(writer, name), new CompressedModelWriterOptions { Level = level, SegmentBytes = name == "segments" ? 512 : 16 << 20 });
     }
 
     internal static byte[] Write(Action<CompressedModelWriter> fill, CompressionLevel level = CompressionLevel.Optimal) =>
@@ -159,6 +159,16 @@ internal static class Samples
         return bytes;
     }
 
+    private static void FillWithTexts(CompressedModelWriter writer, string name)
+    {
+        Fill(writer, name);
+        if (name != "metadata")
+            return;
+        writer.AddMetadata("licence", "MIT");
+        writer.AddMetadata("", "an empty key, and letters of 2 to 4 bytes: \u00E9 \u20AC \U0001F600");
+        writer.AddMetadata("format", "");
+    }
+
     internal static void Fill(ITensorSink writer, string name)
     {
         switch (name)
@@ -235,6 +245,9 @@ internal static class Samples
                 writer.Add("signed", ElementType.Int32, [300], [.. Enumerable.Range(0, 300).SelectMany(i => BitConverter.GetBytes(((i * 7919) % 201) - 100))]);
                 writer.Add("positions", ElementType.Int64, [300], [.. Enumerable.Range(0, 300).SelectMany(i => BitConverter.GetBytes((long)i))]);
                 writer.Add("few", ElementType.BFloat16, [300], [.. Enumerable.Range(0, 300).SelectMany(i => BitConverter.GetBytes((ushort)(0x3E00 + (i * i % 5 * 37))))]);
+                break;
+            case "metadata":
+                writer.Add("scale", ElementType.Float8E8M0, [12], [.. Enumerable.Range(120, 12).Select(i => (byte)i)]);
                 break;
             default:
                 writer.Add("nothing", ElementType.Float32, [0, 5], []);
