@@ -86,6 +86,15 @@ internal sealed record Settings
     /// <summary>Noisy versions of every training image, used in turn.</summary>
     public int InputVersions { get; init; } = 6;
 
+    /// <summary>Largest shift of an image, in pixels, across and down. With this and the next two the dense networks train on distorted images too, anew at every step.</summary>
+    public double Shift { get; init; }
+
+    /// <summary>Largest rotation of an image, in degrees.</summary>
+    public double Rotation { get; init; }
+
+    /// <summary>Largest stretch of an image, across and down: by a factor of up to e to this power.</summary>
+    public double Stretch { get; init; }
+
     /// <summary>Largest share of another image of the batch in an input.</summary>
     public double Mix { get; init; }
 

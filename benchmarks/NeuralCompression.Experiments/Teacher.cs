@@ -17,11 +17,12 @@ internal static class Teacher
     public static List<Module<Tensor, Tensor>> LoadOrTrain(string folder, NetworkShape shape, int count, int epochs, TrainingImages data, Settings settings, Action<string> log)
     {
         var teachers = new List<Module<Tensor, Tensor>>();
+        string distorted = settings is { Shift: 0, Rotation: 0, Stretch: 0 } ? "" : $"-d{settings.Shift}-{settings.Rotation}-{settings.Stretch}";
         for (int i = 0; i < count; i++)
         {
             int seed = (1000 * settings.Seed) + i;
             string file = Path.Combine(folder,
-                $"{string.Join('-', shape.Sizes)}-{(settings.TrainOnAll ? "all" : "split")}-e{epochs}-i{settings.TeacherInputDropout}-h{settings.TeacherHiddenDropout}-s{seed}.teacher");
+                $"{string.Join('-', shape.Sizes)}-{(settings.TrainOnAll ? "all" : "split")}-e{epochs}-i{settings.TeacherInputDropout}-h{settings.TeacherHiddenDropout}{distorted}-s{seed}.teacher");
             random.manual_seed(seed);
             var teacher = shape.CreateModule(settings.TeacherInputDropout, settings.TeacherHiddenDropout);
             if (File.Exists(file))
@@ -30,7 +31,7 @@ internal static class Teacher
             }
             else
             {
-                Train(teacher, data, epochs, seed);
+                Train(teacher, data, epochs, seed, settings);
                 Directory.CreateDirectory(folder);
                 teacher.save(file);
             }
@@ -43,7 +44,7 @@ internal static class Teacher
         return teachers;
     }
 
-    private static void Train(Module<Tensor, Tensor> network, TrainingImages data, int epochs, int seed)
+    private static void Train(Module<Tensor, Tensor> network, TrainingImages data, int epochs, int seed, Settings settings)
     {
         using var optimizer = new SpanAdam(network.parameters(), PeakLearningRate);
         using var generator = new Generator((ulong)seed);
@@ -56,7 +57,7 @@ internal static class Teacher
                 using var scope = NewDisposeScope();
                 optimizer.ParamGroups.First().LearningRate = LearningRateAt(steps.Epochs / epochs);
                 optimizer.zero_grad();
-                var loss = functional.cross_entropy(network.call(data.Images.index_select(0, indices)), data.Labels.index_select(0, indices));
+                var loss = functional.cross_entropy(network.call(Distortion.Apply(data.Images.index_select(0, indices), settings, generator)), data.Labels.index_select(0, indices));
                 loss.backward();
                 optimizer.step();
                 steps.Done();

@@ -5,7 +5,7 @@ using static TorchSharp.torch.nn;
 namespace Experiments;
 
 /// <summary>
-/// What the small network learns from: several versions of all training images, each image mixed with another and with pixels blanked, and the mean answer of the teachers to each. The labels are not used
+/// What the small network learns from: several versions of all training images, each image distorted, mixed with another and with pixels blanked, and the mean answer of the teachers to each. The labels are not used
 /// (Hinton, Vinyals, Dean: Distilling the Knowledge in a Neural Network, 2015; Beyer et al.: Knowledge distillation: A good teacher is patient and consistent, 2022).
 /// </summary>
 /// <remarks>Made once: a teacher may then be a larger network than could be asked at every step.</remarks>
@@ -51,6 +51,7 @@ internal sealed class TrainingInputs
 
     private static Tensor Noisy(Tensor images, Settings settings, Generator generator)
     {
+        images = Distortion.Apply(images, settings, generator);
         if (settings.Mix > 0)
         {
             // The share of the other image, from 0 to the largest.

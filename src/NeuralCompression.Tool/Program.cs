@@ -21,7 +21,7 @@ var root = new RootCommand("Makes safetensors models small, shows and checks com
 ParseResult parsed = root.Parse(args);
 if (parsed.Errors.Count > 0)
 {
-    Console.Error.WriteLine($"ncm: {parsed.Errors[0].Message} See 'ncm {(parsed.CommandResult.Command is RootCommand ? "" : parsed.CommandResult.Command.Name + " ")}--help'.");
+    Console.Error.WriteLine($"ncm: {parsed.Errors[0].Message.ReplaceLineEndings(" ")} See 'ncm {(parsed.CommandResult.Command is RootCommand ? "" : parsed.CommandResult.Command.Name + " ")}--help'.");
     return ExitCode.Usage;
 }
 

@@ -6,14 +6,14 @@ namespace NeuralCompression.Codec.Tests;
 /// <summary>Small models that together use every structure of the format; the same on every machine.</summary>
 internal static class Samples
 {
-    internal static IEnumerable<string> Names => ["lenet-like", "every-type", "grids", "wide", "aligned", "empty", "segments", "classified", "lossless", "metadata"];
+    internal static IEnumerable<string> Names => ["lenet-like", "every-type", "grids", "wide", "aligned", "empty", "segments", "classified", "classified-signs", "lossless", "metadata"];
 
     internal static byte[] Write(string name)
     {
         CompressionLevel level = name switch
         {
             "aligned" => CompressionLevel.NoCompression,
-            "classified" => CompressionLevel.Optimal,
+            "classified" or "classified-signs" => CompressionLevel.Optimal,
             _ => CompressionLevel.SmallestSize,
         };
         return Write(writer => FillWithTexts(writer, name), new CompressedModelWriterOptions { Level = level, SegmentBytes = name == "segments" ? 512 : 16 << 20 });
@@ -102,6 +102,22 @@ internal static class Samples
                 magnitude++;
             bool same = random.Next(5) != 0;
             symbols[i] = (sbyte)(i > 0 && symbols[i - 1] < 0 == same ? -magnitude : magnitude);
+        }
+
+        return symbols;
+    }
+
+    /// <summary>Symbols whose signs repeat those of the symbol before and whose magnitudes depend on the row.</summary>
+    internal static sbyte[] Signed(int rows, int columns, ulong seed, int most)
+    {
+        var random = new XorShift(seed);
+        var symbols = new sbyte[rows * columns];
+        for (int i = 1; i < symbols.Length; i++)
+        {
+            int magnitude = 0;
+            while (magnitude < most && random.Next(8) < 2 + ((i / columns) & 3))
+                magnitude++;
+            symbols[i] = (sbyte)(symbols[i - 1] < 0 == (random.Next(8) != 0) ? -magnitude : magnitude);
         }
 
         return symbols;
@@ -201,6 +217,11 @@ internal static class Samples
                 writer.Add("wide", QuantizedTensor.FromSymbols(Structured(67, 70, 70, 40), [67, 70], QuantizationGrid.Uniform(0.5)));
                 writer.Add("sparse", QuantizedTensor.FromSymbols(Structured(30, 9 * 8, 71, 1), [30, 8, 3, 3], QuantizationGrid.Uniform(0.5)));
                 writer.Add("line", QuantizedTensor.FromSymbols(Structured(1, 4096, 72, 7), [4096], QuantizationGrid.Uniform(0.5)));
+                break;
+            case "classified-signs":
+                // Signs repeat with the row length: mirrored symbols; two long rows: cut into shorter ones; 160 rows of one class: all lanes at once.
+                writer.Add("signs", QuantizedTensor.FromSymbols(Signed(160, 40, 73, 3), [160, 40], QuantizationGrid.Uniform(0.5)));
+                writer.Add("cut", QuantizedTensor.FromSymbols(Signed(2, 4800, 74, 5), [2, 4800], QuantizationGrid.Uniform(0.5)));
                 break;
             case "segments":
                 sbyte[] rows = Sparse(30 * 20, 60, 128);

@@ -13,15 +13,10 @@ internal ref struct BinaryRansDecoder(ReadOnlySpan<byte> source)
     /// <summary>Bytes read so far.</summary>
     internal readonly int Position => position;
 
-    internal void BeginBlock()
-    {
-        if (source.Length - position < BinaryRansConstants.StateBytes)
-            Invalid.Throw(ContainerError.EntropyStream, "The entropy-coded data ends inside its state.");
-        state = BinaryPrimitives.ReadUInt32LittleEndian(source[position..]) | ((ulong)source[position + sizeof(uint)] << 32);
-        position += BinaryRansConstants.StateBytes;
-        if (state < BinaryRansConstants.LowerBound)
-            Invalid.Throw(ContainerError.EntropyStream, "The coder state is out of range.");
-    }
+    internal void BeginBlock() => BeginBlock(BinaryRansConstants.StateBytes);
+
+    /// <summary>Begins where there is no other block: words have two bytes, so that the length tells how long the state is.</summary>
+    internal void BeginOnlyBlock() => BeginBlock(BinaryRansConstants.StateBytes - 1 + (source.Length & 1));
 
     /// <summary>The next decision.</summary>
     /// <param name="probability">Of a one; 1 to 65,535, in 1/65,536.</param>
@@ -39,17 +34,36 @@ internal ref struct BinaryRansDecoder(ReadOnlySpan<byte> source)
         return one ? 1 : 0;
     }
 
-    internal readonly void EndBlock()
+    /// <param name="last">True where nothing may follow the block.</param>
+    internal readonly void EndBlock(bool last)
     {
-        if (state != BinaryRansConstants.LowerBound)
+        if (last && position != source.Length)
+            Invalid.Throw(ContainerError.EntropyStream, "The entropy-coded data goes on after the last symbol.");
+        if (state != (last ? BinaryRansConstants.EndState : BinaryRansConstants.LowerBound))
             Invalid.Throw(ContainerError.EntropyStream, "The coder does not end in its start state.");
+    }
+
+    private void BeginBlock(int stateBytes)
+    {
+        if (source.Length - position < stateBytes)
+            Invalid.Throw(ContainerError.EntropyStream, "The entropy-coded data ends inside its state.");
+        state = BinaryPrimitives.ReadUInt32LittleEndian(source[position..]);
+        if (stateBytes > sizeof(uint))
+            state |= (ulong)source[position + sizeof(uint)] << 32;
+        position += stateBytes;
+        if (state < BinaryRansConstants.EndState)
+            Invalid.Throw(ContainerError.EntropyStream, "The coder state is out of range.");
     }
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     private void Refill()
     {
         if (source.Length - position < sizeof(ushort))
-            Invalid.Throw(ContainerError.EntropyStream, "The entropy-coded data ends early.");
+        {
+            // The last decisions have no words left. An odd byte is found when the block ends.
+            return;
+        }
+
         state = (state << BinaryRansConstants.WordBits) | BinaryPrimitives.ReadUInt16LittleEndian(source[position..]);
         position += sizeof(ushort);
     }

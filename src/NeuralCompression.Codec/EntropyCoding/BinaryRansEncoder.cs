@@ -1,7 +1,7 @@
 namespace NeuralCompression.Codec.EntropyCoding;
 
 /// <summary>Codes binary decisions of changing probability. Source: docs/format.md, section 5.6.</summary>
-/// <remarks>A rANS decoder reads backwards what the encoder wrote, so the decisions of a block are kept until <see cref="EndBlock"/> codes them from last to first.</remarks>
+/// <remarks>A rANS decoder reads backwards what the encoder wrote, so the decisions of a block are kept until <see cref="EndBlock(bool)"/> codes them from last to first.</remarks>
 internal sealed class BinaryRansEncoder
 {
     private readonly List<byte> output = [];
@@ -22,9 +22,14 @@ internal sealed class BinaryRansEncoder
     }
 
     /// <summary>Codes the decisions added since the last block: the state, then the words in the order they are read.</summary>
-    internal void EndBlock()
+    /// <param name="last">True where no other block follows.</param>
+    internal void EndBlock(bool last) => EndBlock(last ? BinaryRansConstants.EndState : BinaryRansConstants.LowerBound, only: false);
+
+    /// <summary>The same where there is no other block: its state has the fewest bytes, and as words have two, the length tells how many.</summary>
+    internal void EndOnlyBlock() => EndBlock(BinaryRansConstants.EndState, only: true);
+
+    private void EndBlock(ulong state, bool only)
     {
-        ulong state = BinaryRansConstants.LowerBound;
         int start = output.Count;
         for (int i = count - 1; i >= 0; i--)
         {
@@ -42,7 +47,8 @@ internal sealed class BinaryRansEncoder
             state = (quotient << BinaryRansConstants.PrecisionBits) + (state - (quotient * frequency)) + (one ? 0 : probability);
         }
 
-        for (int shift = 8 * (BinaryRansConstants.StateBytes - 1); shift >= 0; shift -= 8)
+        int stateBytes = only && state >> (8 * (BinaryRansConstants.StateBytes - 1)) == 0 ? BinaryRansConstants.StateBytes - 1 : BinaryRansConstants.StateBytes;
+        for (int shift = 8 * (stateBytes - 1); shift >= 0; shift -= 8)
             output.Add((byte)(state >> shift));
         output.Reverse(start, output.Count - start);
         count = 0;

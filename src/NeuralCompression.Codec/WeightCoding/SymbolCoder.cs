@@ -17,6 +17,10 @@ internal static class SymbolCoder
 {
     /// <summary>One part in this many.</summary>
     private const int GroupedTolerance = 256;
+    private const int MixingTolerance = 256;
+
+    /// <summary>Bytes below which decoding takes no time to speak of.</summary>
+    private const int MixingAtAnyGain = 1 << 14;
 
     /// <summary>Bytes of the raw form.</summary>
     internal static long RawLength(long length, int min, int max) => SymbolRange.IsNarrow(min, max) ? length : length * sizeof(short);
@@ -42,7 +46,7 @@ internal static class SymbolCoder
                     Keep(new(Coding.ClassifiedRans, classified));
             }
 
-            if (level == CompressionLevel.SmallestSize && ContextMixingCoder.Encode(symbols, shape, min, max) is byte[] mixed)
+            if (level == CompressionLevel.SmallestSize && ContextMixingCoder.Encode(symbols, shape, min, max) is byte[] mixed && mixed.Length < MixingLimit(length))
                 Keep(new(Coding.ContextMixing, mixed));
             if (best.Coding != Coding.Raw)
                 return best;
@@ -58,6 +62,9 @@ internal static class SymbolCoder
 
         return new(Coding.Raw, EncodeRaw(symbols, min, max));
     }
+
+    // Mixing takes a hundred times longer to decode, so of large tensors it has to save a part: where it saves less, weights are independent of each other.
+    private static long MixingLimit(long otherwise) => otherwise < MixingAtAnyGain ? otherwise : otherwise - (otherwise / MixingTolerance);
 
     /// <summary>Counts of the tokens the coder would see; <paramref name="bypassBits"/> is what goes around it.</summary>
     internal static long[] CountTokens<T>(ReadOnlySpan<T> symbols, int min, int max, out long bypassBits)
@@ -176,7 +183,7 @@ internal static class SymbolCoder
         where T : struct, IBinaryInteger<T>
     {
         if (typeof(T) == typeof(sbyte))
-            return EncodeNarrow(MemoryMarshal.AsBytes(symbols), min, max, level);
+            return StaticEncoder.TryEncode(MemoryMarshal.AsBytes(symbols), min, max, level);
         byte[] bytes = ArrayPool<byte>.Shared.Rent(symbols.Length);
         try
         {
@@ -184,33 +191,12 @@ internal static class SymbolCoder
             if (max - min >= RansConstants.MaxAlphabet)
                 return EncodeWide(symbols, min, max, level, used);
             TensorPrimitives.ConvertTruncating(symbols, used);
-            return EncodeNarrow(used, min, max, level);
+            return StaticEncoder.TryEncode(used, min, max, level);
         }
         finally
         {
             ArrayPool<byte>.Shared.Return(bytes);
         }
-    }
-
-    // The low 8 bits of the symbols: what is subtracted from them is meant modulo 256.
-    private static EncodedTensor? EncodeNarrow(ReadOnlySpan<byte> text, int min, int max, CompressionLevel level)
-    {
-        int alphabet = max - min + 1;
-        RansPlan? plan;
-        if (level != CompressionLevel.SmallestSize && SymbolRange.IsNarrow(min, max))
-        {
-            if (GroupEncoder.TryEncode(text, (byte)min, alphabet, level == CompressionLevel.Fastest ? GroupEncoder.FastTolerance : GroupEncoder.SmallTolerance, out plan) is BackwardBuffer grouped)
-                return EncodedTensor.Take(Coding.GroupedRans, grouped);
-        }
-        else
-        {
-            plan = RansPlan.Create(
-                ByteHistogram.Count(text, alphabet, (byte)min), MaxPrecision(level), wideFrom: level == CompressionLevel.SmallestSize ? RansPlan.DefaultWideFrom : RansPlan.FastWideFrom);
-        }
-
-        return plan is null || plan.EstimatedBytes > RawLength(text.Length, min, max) + 64
-            ? null
-            : EncodedTensor.Take(Coding.StaticRans, RansEncoder.Encode(new ByteTokens(text, (byte)min), text.Length, plan));
     }
 
     private static EncodedTensor? EncodeWide<T>(ReadOnlySpan<T> symbols, int min, int max, CompressionLevel level, Span<byte> tokens)

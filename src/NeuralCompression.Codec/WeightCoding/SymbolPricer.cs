@@ -37,6 +37,8 @@ internal static class SymbolPricer
         if (table < best.Bytes)
             best = new(Coding.StaticRans, table);
         long mixed = PriceMixing(symbols, shape, min, max, ref parameters);
+        if (symbols.Length <= BellModel.MaxLength)
+            mixed = Math.Min(mixed, PriceBell(symbols, min, max));
         if (table < mixed + (mixed / StructureShare) && symbols.Length <= WholeLimit)
         {
             PricedTensor other = PriceByCoding(symbols, shape, min, max, CompressionLevel.Optimal);
@@ -73,8 +75,14 @@ internal static class SymbolPricer
         }
 
         long blocks = ((symbols.Length - 1) / ContextMixingCoder.BlockLength(columns)) + 1;
-        return (cost >> (FixedPointLog2.FractionBits + 3)) + 1 + (blocks * BinaryRansConstants.StateBytes);
+        return Bytes(cost) + ((blocks - 1) * BinaryRansConstants.StateBytes);
     }
+
+    private static long PriceBell<T>(ReadOnlySpan<T> symbols, int min, int max)
+        where T : struct, IBinaryInteger<T> => Bytes(ParameterSearch.Cost<T>(BellModel.Fit(symbols), symbols.ToArray(), min, max));
+
+    // The last block's state starts with two bytes that tell nothing, and takes 4 to 12 bits more.
+    private static long Bytes(long cost) => (cost >> (FixedPointLog2.FractionBits + 3)) + 1 + BinaryRansConstants.StateBytes - 2;
 
     // Runs of rows, evenly spaced from the first row on.
     private static T[] Sample<T>(ReadOnlySpan<T> symbols, int columns)

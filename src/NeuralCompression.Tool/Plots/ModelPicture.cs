@@ -35,7 +35,6 @@ internal static class ModelPicture
         List<double> zeros = [.. largest.Select(layer => 100 * layer.Sparsity)];
         names.Add(layers.Count > largest.Count ? $"{layers.Count - largest.Count} others, index" : "index");
         bytes.Add(fileBytes - shown);
-        zeros.Add(0);
 
         var picture = new Multiplot();
         var layout = new CustomGrid();
@@ -44,7 +43,7 @@ internal static class ModelPicture
         int rows = (barHeight + HistogramHeight) / 20;
         int barRows = barHeight / 20;
         Add(Bars(names, bytes, $"{title}: where {fileBytes:N0} bytes go", "bytes", Blue, null), new GridCell(0, 0, rows, 2, barRows, 1));
-        Add(Bars(names, zeros, "share of zeros", "percent", Orange, 100), new GridCell(0, 1, rows, 2, barRows, 1));
+        Add(Bars(names[..^1], zeros, "share of zeros", "percent", Orange, 100), new GridCell(0, 1, rows, 2, barRows, 1));
         List<LayerStatistics> drawn = [.. largest.OrderByDescending(layer => layer.Length).Where(layer => layer.Sample.Length > 1).Take(Histograms)];
         for (int i = 0; i < drawn.Count; i++)
             Add(Histogram(drawn[i]), new GridCell(barRows, i, rows, drawn.Count, rows - barRows, 1));

@@ -9,7 +9,7 @@ public sealed class RoundTripProperties
 
     [Fact]
     public void Quantized_AnyTensorAndLevel_RoundTripsWithinTheSizeBound() =>
-        Gen.Select(Generators.Tensor, Gen.OneOfConst(Levels)).Sample(
+        Gen.Select(Generators.Tensor, Gen.OneOfConst(Levels)).SampleRepeatably(
             (tensor, level) =>
             {
                 byte[] file = Samples.Write(writer => writer.Add("w", tensor), level);
@@ -32,12 +32,11 @@ public sealed class RoundTripProperties
                 int width = tensor.MinSymbol >= sbyte.MinValue && tensor.MaxSymbol <= sbyte.MaxValue ? 1 : 2;
                 Assert.InRange(info.StoredBytes, 0, (long)tensor.Length * width);
             },
-            iter: 500,
-            seed: "0000000000001");
+            iter: 500);
 
     [Fact]
     public void Lossless_AnyTypeAndLevel_RoundTripsAndIsNeverLargerThanRaw() =>
-        Gen.Select(Gen.Enum<ElementType>(), Gen.Int[0, 400], Gen.Int[0, 3], Gen.ULong, Gen.OneOfConst(Levels)).Sample(
+        Gen.Select(Gen.Enum<ElementType>(), Gen.Int[0, 400], Gen.Int[0, 3], Gen.ULong, Gen.OneOfConst(Levels)).SampleRepeatably(
             (type, length, kind, seed, level) =>
             {
                 int size = type.Size();
@@ -53,8 +52,7 @@ public sealed class RoundTripProperties
                 Assert.InRange(reader["w"].StoredBytes, 0, bytes.Length);
                 Assert.InRange(file.Length, 0, bytes.Length + 40 + (level == CompressionLevel.NoCompression ? 64 : 0));
             },
-            iter: 1000,
-            seed: "0000000000001");
+            iter: 1000);
 
     [Fact]
     public void Float_EveryBitPatternClass_SurvivesUnchanged()

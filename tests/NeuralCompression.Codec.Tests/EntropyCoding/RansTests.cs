@@ -14,7 +14,7 @@ public sealed class RansTests
 
     [Fact]
     public void Normalize_AnyCounts_SumsToThePowerAndKeepsEverySymbol() =>
-        Gen.Select(Counts, Gen.Int[8, 14], Gen.Int[0, 7]).Sample(
+        Gen.Select(Counts, Gen.Int[8, 14], Gen.Int[0, 7]).SampleRepeatably(
             (counts, precision, mantissa) =>
             {
                 var frequencies = new ushort[counts.Length];
@@ -28,8 +28,7 @@ public sealed class RansTests
                 for (int i = 0; i < counts.Length; i++)
                     Assert.Equal(counts[i] > 0, frequencies[i] > 0);
             },
-            iter: 2000,
-            seed: "0000000000001");
+            iter: 2000);
 
     [Fact]
     public void Normalize_AllBits_IsWithinATenthOfAPercentOfTheBestSearch()
@@ -52,7 +51,7 @@ public sealed class RansTests
 
     [Fact]
     public void Table_AnyFrequencies_RoundTrips() =>
-        Gen.Select(Counts, Gen.Int[8, 14], Gen.Int[0, 7]).Sample(
+        Gen.Select(Counts, Gen.Int[8, 14], Gen.Int[0, 7]).SampleRepeatably(
             (counts, precision, mantissa) =>
             {
                 var frequencies = new ushort[counts.Length];
@@ -66,8 +65,7 @@ public sealed class RansTests
                 Assert.Equal(frequencies, table.Frequencies.ToArray());
                 Assert.Equal(bytes.Length, reader.Finish());
             },
-            iter: 2000,
-            seed: "0000000000001");
+            iter: 2000);
 
     [Fact]
     public void Stream_ExtremeFrequenciesAndLengths_RoundTrips()

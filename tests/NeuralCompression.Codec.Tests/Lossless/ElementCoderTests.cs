@@ -29,10 +29,9 @@ public sealed class ElementCoderTests
 
     [Fact]
     public void Encode_RandomContent_ComesBackAndIsNeverLonger() =>
-        Gen.Select(Gen.Enum<ElementType>(), Gen.Int[0, 20_000], Gen.Int[0, 5], Gen.ULong, Gen.OneOfConst(Levels)).Sample(
+        Gen.Select(Gen.Enum<ElementType>(), Gen.Int[0, 20_000], Gen.Int[0, 5], Gen.ULong, Gen.OneOfConst(Levels)).SampleRepeatably(
             (type, length, kind, seed, level) => AssertRoundTrip(Content(type, length, kind, seed), type, level),
-            iter: 300,
-            seed: "0000000000002");
+            iter: 300);
 
     [Theory]
     [MemberData(nameof(FloatTypes))]

@@ -16,7 +16,7 @@ public sealed class DifferentialTests
 
     [Fact]
     public void Decode_RandomFiles_AgreesWithTheReferenceDecoder() =>
-        Gen.Select(Generators.Tensor, Generators.Tensor, Gen.Enum<CompressionLevel>()).Sample(
+        Gen.Select(Generators.Tensor, Generators.Tensor, Gen.Enum<CompressionLevel>()).SampleRepeatably(
             (first, second, level) => AssertAgree(Samples.Write(
                 writer =>
                 {
@@ -25,8 +25,7 @@ public sealed class DifferentialTests
                     writer.AddAlias("third", "first");
                 },
                 level)),
-            iter: 300,
-            seed: "0000000000001");
+            iter: 300);
 
     [Fact]
     public void Decode_HostileFiles_TheReferenceDecoderRefusesThemToo()

@@ -7,7 +7,7 @@ internal sealed class ReferenceContextMixing
 {
     private static readonly BigInteger[] E = Decays();
 
-    private readonly byte[] file;
+    private readonly byte[] file = [];
     private readonly int end;
     private readonly int lowBits;
     private readonly bool plainSigns;
@@ -18,11 +18,11 @@ internal sealed class ReferenceContextMixing
     private readonly int below;
     private readonly int above;
     private readonly int width;
-    private readonly int[] values;
-    private readonly Mixer magnitudes;
-    private readonly Mixer signs;
+    private readonly int[] values = [];
+    private readonly Mixer magnitudes = new(1);
+    private readonly Mixer signs = new(1);
     private readonly Dictionary<(string, int, int), Counter> plain = [];
-    private readonly long[] columnScale;
+    private readonly long[] columnScale = [];
     private int at;
     private BigInteger state;
 
@@ -59,9 +59,52 @@ internal sealed class ReferenceContextMixing
 
     internal static (int[] Symbols, int End) Decode(byte[] file, int at, int end, long[] shape, int count, int min, int max)
     {
+        if (at < end && file[at] == 128)
+            return (Bell(file, at, end, count, min, max), end);
         var decoder = new ReferenceContextMixing(file, at, end, shape, count, min, max);
         decoder.Run();
         return (Array.ConvertAll(decoder.values, value => value + decoder.center), decoder.at);
+    }
+
+    private ReferenceContextMixing(byte[] file, int at, int end) => (this.file, this.at, this.end) = (file, at, end);
+
+    // Section 5.6.6.
+    private static int[] Bell(byte[] file, int at, int end, int count, int min, int max)
+    {
+        var decoder = new ReferenceContextMixing(file, at + 1, end);
+        int center = (short)(decoder.U8() + (decoder.U8() * 256));
+        int width = decoder.U8();
+        Must(width <= 127);
+        long scale = (8 + (width % 8)) * (1L << (width / 8));
+        decoder.ReadState((end - decoder.at) % 2 == 0 ? 4 : 5);
+        var symbols = new int[count];
+        for (int i = 0; i < count; i++)
+        {
+            (int low, int high, long b, long a) = (min, max, 0, 65_536);
+            while (low < high)
+            {
+                int m = (int)Math.Floor((low + high + 1) / 2.0);
+                long v = 8192L * ((2L * m) - 1 - (2L * center));
+                long c = Squash((int)Math.Min(Math.Abs(v) / scale, 3071) * Math.Sign(v));
+                if (decoder.Decision(a == b ? 32_768 : (int)Math.Clamp(65_536 * (a - c) / (a - b), 1, 65_535)) == 1)
+                    (low, b) = (m, c);
+                else
+                    (high, a) = (m - 1, c);
+            }
+
+            symbols[i] = low;
+        }
+
+        Must(decoder.state == 1 << 16 && decoder.at == end);
+        return symbols;
+    }
+
+    private void ReadState(int bytes)
+    {
+        state = 0;
+        for (int i = 0; i < bytes; i++)
+            state += (BigInteger)U8() << (8 * i);
+        Must(state >= 1 << 16);
     }
 
     private static void Must(bool condition)
@@ -81,10 +124,7 @@ internal sealed class ReferenceContextMixing
             {
                 if (row > 0)
                     Must(state == 1 << 24);
-                state = 0;
-                for (int i = 0; i < 5; i++)
-                    state += (BigInteger)U8() << (8 * i);
-                Must(state >= 1 << 24 && state < (BigInteger)1 << 40);
+                ReadState(block * (long)width >= values.Length && (end - at) % 2 == 0 ? 4 : 5);
             }
 
             if (row == 0 && emptyLines)
@@ -119,13 +159,14 @@ internal sealed class ReferenceContextMixing
             }
         }
 
-        Must(state == 1 << 24 && at == end);
+        Must(state == 1 << 16 && at == end);
     }
 
     private int Weight(int index, int column, int rowLevel, int columnLevel)
     {
         int related = period == 1 ? width : period;
-        int kernel = period == 1 ? 2 : (int)Math.Sqrt(period);
+        int root = (int)Math.Sqrt(period);
+        int kernel = period == 1 ? 2 : root * root == period ? root : width;
         int right = Math.Max(related - 1, 1);
         int position = period is 1 or > 64 ? 0 : column % period;
         int Size(int back) => index < back || values[index - back] == 0 ? 0 : Math.Min((Math.Abs(values[index - back]) + ((1 << lowBits) >> 1)) >> lowBits, 255);
@@ -136,10 +177,10 @@ internal sealed class ReferenceContextMixing
         int energy = e == 0 ? 0 : Math.Min((Log(e) >> 3) + 1, 23);
         int[] contexts =
         [
-            0, 0, column, (rowLevel * 16) + columnLevel, (position * 9) + (Two(1) * 3) + Two(related),
+            0, column, (rowLevel * 16) + columnLevel, (position * 9) + (Two(1) * 3) + Two(related),
             (Two(related) * 81) + (Two(related + 1) * 27) + (Two(right) * 9) + (Two(kernel) * 3) + Two(2 * related),
         ];
-        if (magnitudes.Decode(this, 0, contexts, energy, rowLevel) == 0)
+        if (magnitudes.Decode(this, 0, contexts, energy) == 0)
             return 0;
 
         bool negative = above == 0;
@@ -147,16 +188,16 @@ internal sealed class ReferenceContextMixing
         {
             int[] sides =
             [
-                0, 0, column, (Side(1) * 9) + (Side(2) * 3) + Side(width), (position * 9) + (Side(1) * 3) + Side(related),
+                0, column, (Side(1) * 9) + (Side(2) * 3) + Side(width), (position * 9) + (Side(1) * 3) + Side(related),
                 (Side(1) * 27) + (Side(width) * 9) + (Side(related) * 3) + Side(kernel),
             ];
-            negative = (plainSigns ? Decision(32_768) : signs.Decode(this, 0, sides, Side(1), (Side(width) * 3) + Side(related))) == 1;
+            negative = (plainSigns ? Decision(32_768) : signs.Decode(this, 0, sides, Side(1))) == 1;
         }
 
         int limit = negative ? below : above;
         int most = (limit - 1) >> lowBits;
         int high = 0;
-        while (high < most && high < magnitudes.Nodes - 1 && magnitudes.Decode(this, high + 1, contexts, energy, rowLevel) == 1)
+        while (high < most && high < magnitudes.Nodes - 1 && magnitudes.Decode(this, high + 1, contexts, energy) == 1)
             high++;
         if (high == magnitudes.Nodes - 1 && high < most)
         {
@@ -202,7 +243,7 @@ internal sealed class ReferenceContextMixing
         int slot = (int)(state % 65_536);
         bool one = slot < probability;
         state = one ? (probability * (state >> 16)) + slot : ((65_536 - probability) * (state >> 16)) + slot - probability;
-        if (state < 1 << 24)
+        if (state < 1 << 24 && end - at >= 2)
             state = (state << 16) + U8() + (U8() << 8);
         return one ? 1 : 0;
     }
@@ -244,9 +285,11 @@ internal sealed class ReferenceContextMixing
 
         internal static int Rate(int count) => 40_960 / ((5 * count) + 7);
 
-        internal void Move(int bit)
+        internal void Move(int bit) => MoveTo(bit == 1 ? (1 << 22) - 1 : 0);
+
+        internal void MoveTo(long target)
         {
-            Probability += (((bit == 1 ? (1 << 22) - 1 : 0) - Probability) >> 3) * Rate(Count) >> 10;
+            Probability += (target - Probability) * Rate(Count) >> 13;
             Count = Math.Min(Count + 1, Limit);
         }
     }
@@ -260,41 +303,48 @@ internal sealed class ReferenceContextMixing
         private readonly Dictionary<(int Selector, int Node), int> visits = [];
         private readonly Dictionary<(int Selector, int Node, int Place), Counter> refinement = [];
 
+        private readonly Counter[] typical = [.. Enumerable.Range(0, 4).Select(_ => new Counter { Limit = 63 })];
+
         internal int Nodes => nodes;
 
         internal void BeginRow()
         {
             for (int node = 0; node < 4; node++)
-                counters[(1, 0, node)] = node < nodes ? new Counter { Probability = Get(0, 0, node).Probability, Count = 1 } : new Counter();
+            {
+                Counter row = Get(0, 0, node);
+                if (row.Count > 1)
+                    typical[node].MoveTo(row.Probability);
+                (row.Probability, row.Count) = (typical[node].Probability, 1);
+            }
         }
 
-        internal int Decode(ReferenceContextMixing decoder, int node, int[] contexts, int selectorA, int selectorB)
+        internal int Decode(ReferenceContextMixing decoder, int node, int[] contexts, int selector)
         {
-            var used = new Counter[6];
-            var inputs = new int[6];
-            for (int i = 0; i < 6; i++)
+            var used = new Counter[5];
+            var inputs = new int[5];
+            for (int i = 0; i < 5; i++)
             {
-                used[i] = Get(i, contexts[i], i is 1 or 2 ? Math.Min(node, 3) : node);
+                used[i] = Get(i, contexts[i], i < 2 ? Math.Min(node, 3) : node);
                 inputs[i] = StretchTable[used[i].Probability >> 10];
             }
 
-            int[] rowA = Weights('A', selectorA, node);
-            int[] rowB = Weights('B', selectorB, node);
+            int[] rowA = Weights('A', selector, node);
+            int[] rowB = Weights('B', 0, node);
             int sum = 0;
-            for (int i = 0; i < 6; i++)
+            for (int i = 0; i < 5; i++)
                 sum += unchecked((rowA[i] + rowB[i]) * inputs[i]) >> 8;
             int mixed = Math.Clamp(sum >> 8, -3071, 3071);
             int expected = Squash(mixed);
             int place = (mixed + 3072) >> 8;
             int rest = (mixed + 3072) % 256;
-            Counter low = Refinement(selectorA, node, place);
-            Counter high = Refinement(selectorA, node, place + 1);
+            Counter low = Refinement(selector, node, place);
+            Counter high = Refinement(selector, node, place + 1);
             int seen = (int)((((low.Probability >> 6) * (256 - rest)) + ((high.Probability >> 6) * rest)) >> 8);
             int bit = decoder.Decision(Math.Min((expected + seen + 1) >> 1, 65_535));
 
-            int seenBefore = visits.GetValueOrDefault((selectorA, node));
-            visits[(selectorA, node)] = Math.Min(seenBefore + 1, 4095);
-            for (int i = 0; i < 6; i++)
+            int seenBefore = visits.GetValueOrDefault((selector, node));
+            visits[(selector, node)] = Math.Min(seenBefore + 1, 4095);
+            for (int i = 0; i < 5; i++)
             {
                 int step = ((inputs[i] * ((65_536 * bit) - expected)) + 128) >> 8;
                 step = ((step * (8 + (3328 / (64 + seenBefore)))) + 2048) >> 12;
@@ -310,14 +360,14 @@ internal sealed class ReferenceContextMixing
         private Counter Get(int input, int context, int node)
         {
             if (!counters.TryGetValue((input, context, node), out Counter? counter))
-                counters.Add((input, context, node), counter = new Counter { Limit = input == 0 ? 1023 : 255 });
+                counters.Add((input, context, node), counter = new Counter());
             return counter;
         }
 
         private int[] Weights(char row, int selector, int node)
         {
             if (!weights.TryGetValue((row, selector, node), out int[]? found))
-                weights.Add((row, selector, node), found = [5500, 5500, 5500, 5500, 5500, 5500]);
+                weights.Add((row, selector, node), found = [6600, 6600, 6600, 6600, 6600]);
             return found;
         }
 

@@ -166,19 +166,23 @@ internal static class HostileFiles
         yield return ("EntropyStream-mixing-parameters-end-early", Mixed([0, 0]));
         yield return ("EntropyStream-mixing-period-ends-early", Mixed([0, 0, 0x80]));
         yield return ("EntropyStream-mixing-center-ends-early", Mixed([0x20, 0, 0, 1]));
-        yield return ("EntropyStream-mixing-flags", Mixed([0x80, 0, 0]));
+        yield return ("EntropyStream-mixing-flags", Mixed([0x90, 0, 0]));
         yield return ("EntropyStream-mixing-low-bits", Mixed([13, 0, 0]));
         yield return ("EntropyStream-mixing-period", Mixed([0, 0, 0x80, 0x80]));
         yield return ("EntropyStream-mixing-center", Mixed([0x20, 0, 0, 2, 0]));
-        yield return ("EntropyStream-mixing-no-state", Mixed([0, 0, 0, 0, 0, 0, 1]));
-        yield return ("EntropyStream-mixing-state-range", Mixed([0, 0, 0, 0xFF, 0xFF, 0xFF, 0, 0]));
+        yield return ("EntropyStream-mixing-no-state", Mixed([0, 0, 0, 0, 0, 1]));
+        yield return ("EntropyStream-mixing-state-range", Mixed([0, 0, 0, 0xFF, 0xFF, 0, 0, 0]));
         yield return ("EntropyStream-mixing-words-end-early", Mixed([0, 0, 0, 0, 0, 0, 1, 0]));
         yield return ("EntropyStream-mixing-end-state", Mixed([0, 0, 0, .. Enumerable.Repeat((byte)0x55, 60)]));
 
         // Twelve low bits of a magnitude that may be 1 at most; words of 1 make every decision a one.
         yield return ("SymbolValue-mixing", Mixed([12, 0, 0, 1, 0, 0, 1, 0, .. Enumerable.Repeat(new byte[] { 1, 0 }, 20).SelectMany(word => word)]));
         sbyte[] symbols = [.. Enumerable.Range(0, 64).Select(i => (sbyte)(i % 8 == 0 ? 1 : i % 31 == 5 ? -1 : 0))];
-        yield return ("EntropyStream-mixing-goes-on", Mixed([.. ContextMixingCoder.Encode<sbyte>(symbols, [64], -1, 1), 0]));
+        yield return ("EntropyStream-mixing-goes-on", Mixed([.. ContextMixingCoder.Encode<sbyte>(symbols, [64], -1, 1), .. new byte[8]]));
+        yield return ("EntropyStream-bell-parameters-end-early", Mixed([0x80, 0, 0]));
+        yield return ("EntropyStream-bell-width", Mixed([0x80, 0, 0, 128, 0, 0, 1, 0]));
+        yield return ("EntropyStream-bell-end-state", Mixed([0x80, 0, 0, 8, .. Enumerable.Repeat((byte)0x55, 4)]));
+        yield return ("EntropyStream-bell-goes-on", Mixed([0x80, 0, 0, 8, .. Enumerable.Repeat((byte)0x55, 54)]));
 
         static byte[] Mixed(byte[] payload) => Forge.Coded(Coding.ContextMixing, [64], -1, 2, payload);
     }
@@ -243,7 +247,7 @@ internal static class HostileFiles
         var output = new BinaryRansEncoder();
         for (int i = 0; i < 3; i++)
             output.Add(0, 1 << 15);
-        output.EndBlock();
+        output.EndBlock(last: false);
         return output.ToArray();
     }
 

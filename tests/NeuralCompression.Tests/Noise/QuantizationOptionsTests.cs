@@ -24,7 +24,7 @@ public sealed class QuantizationOptionsTests
     }
 
     [Fact]
-    public void Constructor_LimitOffTheGrid_NamesTheNearestValidValues() => Gen.Select(Gen.Double[0.01, 1], Gen.Double[0.05, 0.95], Gen.Int[0, 20], Gen.Bool).Sample(
+    public void Constructor_LimitOffTheGrid_NamesTheNearestValidValues() => Gen.Select(Gen.Double[0.01, 1], Gen.Double[0.05, 0.95], Gen.Int[0, 20], Gen.Bool).SampleRepeatably(
         (level, fraction, multiple, isUpper) =>
         {
             double limit = 2 * level * (multiple + fraction);

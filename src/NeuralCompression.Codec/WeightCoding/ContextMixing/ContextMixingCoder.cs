@@ -19,12 +19,33 @@ internal static class ContextMixingCoder
     internal static byte[] Encode<T>(ReadOnlySpan<T> symbols, ReadOnlySpan<long> shape, int min, int max)
         where T : struct, IBinaryInteger<T>
     {
-        int columns = RowLength(shape, symbols.Length);
         T[] copy = symbols.ToArray();
+        byte[] mixed = EncodeMixed(copy, shape, min, max);
+        if (copy.Length > BellModel.MaxLength)
+            return mixed;
+        byte[] bell = EncodeBell(copy, BellModel.Fit<T>(copy), min, max);
+        return bell.Length < mixed.Length ? bell : mixed;
+    }
+
+    internal static byte[] EncodeBell<T>(T[] symbols, BellModel model, int min, int max)
+        where T : struct, IBinaryInteger<T>
+    {
+        var output = new BinaryRansEncoder();
+        output.Append(model.ToArray());
+        var sink = new Writer(output);
+        model.Run<Writer, T>(ref sink, symbols, min, max);
+        output.EndOnlyBlock();
+        return output.ToArray();
+    }
+
+    private static byte[] EncodeMixed<T>(T[] copy, ReadOnlySpan<long> shape, int min, int max)
+        where T : struct, IBinaryInteger<T>
+    {
+        int columns = RowLength(shape, copy.Length);
         MixingParameters parameters = ParameterSearch.Run(copy, shape, columns, min, max);
         var output = new BinaryRansEncoder();
         output.Append(parameters.ToArray());
-        var model = new WeightModel(parameters, columns, symbols.Length, min, max);
+        var model = new WeightModel(parameters, columns, copy.Length, min, max);
         var sink = new Writer(output);
         if (parameters.EmptyLines)
             model.Columns(ref sink, ParameterSearch.EmptyColumns<T>(copy, columns, parameters.Center));
@@ -32,7 +53,10 @@ internal static class ContextMixingCoder
         for (int start = 0; start < copy.Length; start += block)
         {
             model.Run(ref sink, copy.AsSpan(start, Math.Min(block, copy.Length - start)));
-            output.EndBlock();
+            if (block >= copy.Length)
+                output.EndOnlyBlock();
+            else
+                output.EndBlock(last: start + block >= copy.Length);
         }
 
         return output.ToArray();
@@ -42,26 +66,36 @@ internal static class ContextMixingCoder
     internal static void Decode<T>(ReadOnlySpan<byte> payload, ReadOnlySpan<long> shape, int min, int max, Span<T> symbols)
         where T : struct, IBinaryInteger<T>
     {
+        if (!payload.IsEmpty && payload[0] == BellModel.Flag)
+        {
+            BellModel bell = BellModel.Read(payload);
+            var reader = new Reader { Rans = new BinaryRansDecoder(payload[BellModel.HeadBytes..]) };
+            reader.Rans.BeginOnlyBlock();
+            bell.Run(ref reader, symbols, min, max);
+            reader.Rans.EndBlock(last: true);
+            return;
+        }
+
         MixingParameters parameters = MixingParameters.Read(payload, out int head);
         if (parameters.Center < min || parameters.Center > max)
             Invalid.Throw(ContainerError.EntropyStream, "A parameter is out of range.");
         int columns = RowLength(shape, symbols.Length);
         var model = new WeightModel(parameters, columns, symbols.Length, min, max);
         var source = new Reader { Rans = new BinaryRansDecoder(payload[head..]) };
-        source.Rans.BeginBlock();
+        int block = BlockLength(columns);
+        if (block >= symbols.Length)
+            source.Rans.BeginOnlyBlock();
+        else
+            source.Rans.BeginBlock();
         if (parameters.EmptyLines)
             model.Columns(ref source, new bool[columns]);
-        int block = BlockLength(columns);
         for (int start = 0; start < symbols.Length; start += block)
         {
             if (start > 0)
                 source.Rans.BeginBlock();
             model.Run(ref source, symbols.Slice(start, Math.Min(block, symbols.Length - start)));
-            source.Rans.EndBlock();
+            source.Rans.EndBlock(last: start + block >= symbols.Length);
         }
-
-        if (source.Rans.Position != payload.Length - head)
-            Invalid.Throw(ContainerError.EntropyStream, "The entropy-coded data goes on after the last symbol.");
     }
 
     /// <summary>Weights of a row: all axes but the first; where that is too long, as many of the last axes as are not. What is left at the end is a shorter row.</summary>

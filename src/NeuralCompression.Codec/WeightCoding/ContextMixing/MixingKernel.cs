@@ -7,7 +7,7 @@ namespace NeuralCompression.Codec.WeightCoding.ContextMixing;
 /// <summary>The two inner loops of mixing, scalar (the definition) and in vectors (equal to it, bit for bit). Source: docs/format.md, section 5.6.</summary>
 internal static class MixingKernel
 {
-    /// <summary>Inputs of a mixer, the last two always zero: what a vector of 256 bits holds.</summary>
+    /// <summary>Inputs of a mixer, the last three always zero: what a vector of 256 bits holds.</summary>
     internal const int Lanes = 8;
 
     private const int ProductShift = 8;

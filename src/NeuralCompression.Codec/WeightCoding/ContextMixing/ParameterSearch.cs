@@ -6,8 +6,12 @@ namespace NeuralCompression.Codec.WeightCoding.ContextMixing;
 /// <summary>Chooses the parameters of a tensor by pricing a part of it with each candidate and keeping the cheapest. The file does not depend on how; the decoder reads the result.</summary>
 internal static class ParameterSearch
 {
-    /// <summary>Weights a candidate is priced on.</summary>
+    /// <summary>Weights a candidate is priced on; fewer where a weight costs bits rather than parts of one.</summary>
     private const int Sample = 1 << 17;
+    private const int DenseSample = 1 << 14;
+
+    /// <summary>The scale of a mean magnitude of one half.</summary>
+    private const int DenseScale = 56;
 
     /// <summary>Weights and distances the search for a period looks at.</summary>
     private const int PeriodSample = 1 << 16;
@@ -20,7 +24,7 @@ internal static class ParameterSearch
         int mode = Mode<T>(symbols, min, max);
         int center = min <= 0 && max >= 0 ? 0 : mode;
         MixingParameters best = Start<T>(symbols, columns, center);
-        Span<T> sample = symbols[..Math.Min(symbols.Length, Math.Max(Sample / columns, 1) * columns)];
+        Span<T> sample = symbols[..Math.Min(symbols.Length, Math.Max((best.Scale < DenseScale ? Sample : DenseSample) / columns, 1) * columns)];
         long cost = Cost(best, sample, columns, min, max);
         if (mode != center)
             Try(Start<T>(symbols, columns, mode), sample);
@@ -184,6 +188,15 @@ internal static class ParameterSearch
             model.Columns(ref meter, EmptyColumns<T>(symbols, columns, parameters.Center));
         model.Run(ref meter, symbols);
         return meter.Bits + ((long)parameters.ToArray().Length << (FixedPointLog2.FractionBits + 3));
+    }
+
+    /// <summary>The code length of weights by a fixed distribution; bits x 2^16.</summary>
+    internal static long Cost<T>(BellModel model, Span<T> symbols, int min, int max)
+        where T : struct, IBinaryInteger<T>
+    {
+        var meter = default(Meter);
+        model.Run(ref meter, symbols, min, max);
+        return meter.Bits + ((long)BellModel.HeadBytes << (FixedPointLog2.FractionBits + 3));
     }
 
     // Adds up the code length, bits x 2^16, probabilities rounded to 14 bits.

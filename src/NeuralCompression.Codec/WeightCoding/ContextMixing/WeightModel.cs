@@ -59,7 +59,10 @@ internal sealed class WeightModel
 
         // Without a period the weight above takes the part of the related one.
         before = period == 1 ? columns : period;
-        kernelAbove = period == 1 ? 2 : SquareRoot(period);
+
+        // Of a square kernel the row above; else the row above in the tensor, where that is not the related weight itself.
+        int root = SquareRoot(period);
+        kernelAbove = period == 1 ? 2 : root * root == period ? root : columns;
         center = parameters.Center;
         lowBits = parameters.LowBits;
         plainSigns = parameters.PlainSigns;
@@ -68,8 +71,8 @@ internal sealed class WeightModel
         unary = Math.Min(MaxUnary, Math.Max(negativeLimit, positiveLimit) >> lowBits);
         scaleLog = 2 * parameters.Scale;
         scale = Exp(scaleLog);
-        magnitudes = new DecisionMixer(unary + 1, columns, Levels * Levels, positions * 9, 243, Energies, Levels);
-        signs = new DecisionMixer(1, columns, 27, positions * 9, 81, 3, 9);
+        magnitudes = new DecisionMixer(unary + 1, columns, Levels * Levels, positions * 9, 243, Energies);
+        signs = new DecisionMixer(1, columns, 27, positions * 9, 81, 3);
         emptyLines = parameters.EmptyLines;
         lines.AsSpan().Fill(1u << 31);
         tail.AsSpan().Fill(1u << 31);
@@ -136,6 +139,7 @@ internal sealed class WeightModel
         return wasEmpty = Simple(ref coder, ref lines[wasEmpty ? 1 : 0], empty ? 1 : 0) != 0;
     }
 
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     private void Row<TCoder, TSymbol>(ref TCoder coder, Span<TSymbol> line)
         where TCoder : struct, IDecisionCoder, allows ref struct
         where TSymbol : struct, IBinaryInteger<TSymbol>
@@ -217,14 +221,12 @@ internal sealed class WeightModel
         int sum = (4 * (left + related)) + (2 * (left2 + relatedLeft + relatedRight + related2)) + Unsafe.Subtract(ref here, 3) + Unsafe.Subtract(ref here, columns);
         int energy = sum == 0 ? 0 : Math.Min((Log(sum) >> 3) + 1, Energies - 1);
         ref int columnScale = ref Unsafe.Add(ref MemoryMarshal.GetArrayDataReference(columnScales), (uint)column);
-        int rowLevel = Level(rowScale);
         magnitudes.Select(
             column,
-            (rowLevel * Levels) + Level(columnScale),
+            (Level(rowScale) * Levels) + Level(columnScale),
             (position * 9) + (Two(left) * 3) + Two(related),
             (((Two(related) * 9) + (Two(relatedLeft) * 3) + Two(relatedRight)) * 9) + (Two(Unsafe.Subtract(ref here, kernelAbove)) * 3) + Two(related2),
-            energy,
-            rowLevel);
+            energy);
 
         int magnitude = Math.Abs(value);
         if (magnitudes.Code(ref coder, 0, magnitude != 0 ? 1 : 0) == 0)
@@ -261,8 +263,7 @@ internal sealed class WeightModel
             (left * 9) + (Unsafe.Subtract(ref here, 2) * 3) + above,
             (position * 9) + (left * 3) + related,
             (left * 27) + (above * 9) + (related * 3) + Unsafe.Subtract(ref here, kernelAbove),
-            left,
-            (above * 3) + related);
+            left);
         return signs.Code(ref coder, 0, value < 0 ? 1 : 0) != 0;
     }
 
@@ -332,7 +333,7 @@ internal sealed class WeightModel
     private void Learn(ref int columnScale, int place, int magnitude)
     {
         int target = magnitude << 8;
-        ref int rates = ref Unsafe.Add(ref MemoryMarshal.GetArrayDataReference(Logistic.Tables), Logistic.CounterRates);
+        ref short rates = ref Unsafe.Add(ref MemoryMarshal.GetArrayDataReference(Logistic.Tables), Logistic.CounterRates);
         rowScale += (int)(((long)(target - rowScale) * Unsafe.Add(ref rates, (uint)Math.Min(place + ScaleShrink, ScaleWindow))) >> 13);
         columnScale += (int)(((long)(target - columnScale) * Unsafe.Add(ref rates, (uint)Math.Min(row + ScaleShrink, ScaleWindow))) >> 13);
     }
