@@ -14,7 +14,7 @@ public sealed partial class GuideTests
         using var tool = new Tool();
         Models.Write(tool["model.safetensors"]);
         string[] commands = [.. CommandBlock().Matches(Guide).SelectMany(block => block.Groups[1].Value.Split('\n', StringSplitOptions.RemoveEmptyEntries))];
-        Assert.Equal(9, commands.Length);
+        Assert.Equal(11, commands.Length);
         foreach (string command in commands)
         {
             string[] words = [.. command.Split(' ').Select(word => word.Trim('"'))];
@@ -25,6 +25,9 @@ public sealed partial class GuideTests
         Assert.Equal(File.ReadAllBytes(tool["model.safetensors"]), File.ReadAllBytes(tool["back.safetensors"]));
         Assert.InRange(new FileInfo(tool["small.ncm"]).Length, 1, 20_000);
         Assert.True(File.Exists(tool["four.png"]));
+        tool.Run("decompress", "step.ncm", "-o", "step.safetensors").Succeeds();
+        tool.Run("decompress", "updated.ncm", "-o", "updated.safetensors").Succeeds();
+        Assert.Equal(File.ReadAllBytes(tool["step.safetensors"]), File.ReadAllBytes(tool["updated.safetensors"]));
     }
 
     [Fact]

@@ -29,7 +29,8 @@ internal static class ApplyCommand
 
     private static int Run(string before, string update, string output, int threads, bool force, bool isJson, CancellationToken cancellationToken)
     {
-        long bytes = UpdateFiles.CheckInputs(before, update);
+        long bytes = UpdateFiles.CheckModel(before);
+        Paths.CheckInput(update);
         UpdateFiles.CheckOutput([before, update], output, force);
         long start = Stopwatch.GetTimestamp();
         CompressionReport report = WorkProgress.Run(
@@ -60,9 +61,13 @@ internal static class ApplyCommand
         {
             return CompressedModelUpdate.Apply(before, update, output, options, cancellationToken);
         }
-        catch (InvalidDataException exception) when (exception.Data["NeuralCompression.Error"] is ContainerError.UpdateBase or ContainerError.NotAnUpdate or ContainerError.NotAModel)
+        catch (InvalidDataException exception) when (exception.Data["NeuralCompression.Error"] is ContainerError.UpdateBase or ContainerError.NotAnUpdate)
         {
             throw new ToolException(ExitCode.BadInput, exception.Message);
+        }
+        catch (InvalidDataException exception) when (exception.Data["NeuralCompression.Error"] is ContainerError.NotAContainer)
+        {
+            throw new ToolException(ExitCode.BadInput, $"'{update}' is not an update (.ncmu): it does not start as one. Give a file that ncm diff or this library wrote.");
         }
     }
 }

@@ -29,7 +29,7 @@ internal static class DiffCommand
 
     private static int Run(string before, string next, string output, int threads, bool force, bool isJson, CancellationToken cancellationToken)
     {
-        long bytes = UpdateFiles.CheckInputs(before, next);
+        long bytes = UpdateFiles.CheckModel(before) + UpdateFiles.CheckModel(next);
         UpdateFiles.CheckOutput([before, next], output, force);
         long start = Stopwatch.GetTimestamp();
         CompressedModelUpdateReport report = WorkProgress.Run(
