@@ -64,7 +64,7 @@ public sealed class UpdateTests : IDisposable
     public void Create_NothingInCommon_IsNotLargerThanTheModel()
     {
         byte[] next = Samples.Write(writer => Samples.Fill(writer, "classified"), CompressionLevel.SmallestSize);
-        byte[] update = UpdateSamples.Create(UpdateSamples.Base(), next, UpdateSamples.Options(), out CompressedModelUpdateReport report);
+        byte[] update = UpdateSamples.Create(UpdateSamples.Base(), next, new CompressedModelUpdateOptions(), out CompressedModelUpdateReport report);
         Assert.Equal(0, report.DifferenceTensors + report.UnchangedTensors);
         Assert.InRange(update.Length, 1, next.Length + 60);
         Assert.Equal(next, UpdateSamples.Apply(UpdateSamples.Base(), update, new CompressedModelUpdateOptions()));
