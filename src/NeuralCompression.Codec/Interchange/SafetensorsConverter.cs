@@ -16,8 +16,13 @@ public static class SafetensorsConverter
     // Multiples of the root mean square between which a byte budget is sought: fine enough to be nearly lossless, coarse enough to leave nothing.
     private const double FinestStep = 1.0 / 4096;
     private const double CoarsestStep = 64;
-    private const int BudgetSteps = 12;
-    private const int BudgetAttempts = 6;
+    private const int BudgetAttempts = 12;
+
+    // A file that uses so much of its budget is good enough.
+    private const double BudgetUse = 0.99;
+
+    // log2(sqrt(2 pi e)): bits of a normal weight whose step is its standard deviation.
+    private const double NormalEntropyAtOne = 2.047;
 
     /// <summary>Writes a compressed model from a safetensors model.</summary>
     /// <param name="source">The model.</param>
@@ -212,60 +217,47 @@ public static class SafetensorsConverter
             }
         }
 
-        /// <summary>Searches the finest steps whose file is short enough: by the coders' estimates, then by writing files that go nowhere.</summary>
+        /// <summary>Searches the finest steps whose file is short enough, by writing files that go nowhere.</summary>
         internal CompressionReport WriteWithin(string path, long target)
         {
-            // One more for the coarsest; the writing pass and the first attempt are counted as they come.
-            Passes = BudgetSteps + 2;
+            // The coarsest and the file itself; attempts are counted as they come.
+            Passes = 2;
             CompressionReport coarsest = Write(ToNowhere(), CoarsestStep);
             if (coarsest.TotalBytes > target)
                 throw new ArgumentException(FormattableString.Invariant($"{target} bytes cannot be reached: what is not quantised, and the index, take {coarsest.TotalBytes}. Quantise more tensors or allow more bytes."));
-            SafetensorsTensor[] quantized = [.. source.Tensors.Where(tensor => IsQuantized(tensor) && !notFinite.Contains(tensor.Name))];
-            var names = quantized.Select(tensor => tensor.Name).ToHashSet(StringComparer.Ordinal);
-            long rest = coarsest.TotalBytes - coarsest.Tensors.Where(tensor => names.Contains(tensor.Name)).Sum(tensor => tensor.StoredBytes);
 
-            double fine = Math.Log(FinestStep);
-            double coarse = Math.Log(CoarsestStep);
-            for (int step = 0; step < BudgetSteps; step++)
+            // log2 of the step: the one that fits, the one that does not, and how many bytes they take. Half a step is a bit less of each weight.
+            (double At, double Bytes) fits = (Math.Log2(CoarsestStep), coarsest.TotalBytes);
+            (double At, double Bytes)? exceeds = null;
+            double weights = source.Tensors.Where(tensor => IsQuantized(tensor) && !notFinite.Contains(tensor.Name)).Sum(tensor => tensor.ByteLength * 8.0 / tensor.Type.Bits());
+            double at = NormalEntropyAtOne - (8 * (target - coarsest.TotalBytes) / Math.Max(1, weights));
+            for (int attempt = 0; attempt < BudgetAttempts && fits.Bytes < target * BudgetUse && fits.At > Math.Log2(FinestStep); attempt++)
             {
-                double middle = (fine + coarse) / 2;
-                if (rest + Estimate(quantized, Math.Exp(middle)) > target)
-                    fine = middle;
-                else
-                    coarse = middle;
-            }
-
-            // Estimates are right within a percent: a few coarser steps settle the rest.
-            double multiple = Math.Exp(coarse);
-            for (int attempt = 0; attempt < BudgetAttempts; attempt++)
-            {
+                at = Math.Clamp(at, Math.Log2(FinestStep), Math.Log2(CoarsestStep));
                 Passes++;
-                long bytes = Write(ToNowhere(), multiple).TotalBytes;
+                long bytes = Write(ToNowhere(), double.Exp2(at)).TotalBytes;
                 if (bytes <= target)
-                    return Write(CompressedModelWriter.Create(path, WriterOptions), multiple);
-                multiple *= 1 + Math.Max(0.004, 2.0 * (bytes - target) / target);
+                    fits = (at, bytes);
+                else
+                    exceeds = (at, bytes);
+
+                double wanted = target * (1 + BudgetUse) / 2;
+                if (exceeds is var (finer, more))
+                {
+                    // Between the two, but a tenth of their distance away from either, so that a bent curve is bisected in time.
+                    double share = Math.Clamp((wanted - more) / (fits.Bytes - more), 0.1, 0.9);
+                    at = finer + (share * (fits.At - finer));
+                }
+                else
+                {
+                    at = fits.At - Math.Max(0.01, 8 * (wanted - bytes) / Math.Max(1, weights));
+                }
             }
 
-            return Write(CompressedModelWriter.Create(path, WriterOptions), CoarsestStep);
+            return Write(CompressedModelWriter.Create(path, WriterOptions), double.Exp2(fits.At));
         }
 
         private CompressedModelWriter ToNowhere() => CompressedModelWriter.Create(Stream.Null, WriterOptions);
-
-        private long Estimate(SafetensorsTensor[] tensors, double multiple)
-        {
-            long bytes = 0;
-            foreach (SafetensorsTensor tensor in tensors)
-            {
-                (ElementType type, long[] shape, _) = ForeignTensor.ToStored(tensor);
-                QuantizedTensor quantized = Quantize(tensor, type, shape, multiple)!;
-                bytes += quantized.TryGetSymbols(out ReadOnlyMemory<sbyte> narrow) ? CodingCost.EstimateBytes(narrow.Span, shape, options.Level)
-                    : quantized.TryGetSymbols(out ReadOnlyMemory<short> wide) ? CodingCost.EstimateBytes(wide.Span, shape, options.Level) : 0;
-            }
-
-            // What is not quantised is not read.
-            Done(total - tensors.Sum(tensor => tensor.ByteLength));
-            return bytes;
-        }
 
         private bool IsQuantized(SafetensorsTensor tensor) =>
             options.IsQuantizing

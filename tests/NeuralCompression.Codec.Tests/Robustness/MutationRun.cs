@@ -35,7 +35,7 @@ internal sealed class MutationRun
     internal long Reached(Coding coding) => reached.GetValueOrDefault(coding);
 
     /// <summary>Tries the mutants of consecutive seeds.</summary>
-    /// <param name="accepted">Is shown every mutant that was accepted.</param>
+    /// <param name="accepted">Is shown every mutant that was accepted by a reader that saw its end.</param>
     internal void Run(ulong firstSeed, long count, Action<byte[]>? accepted = null)
     {
         for (ulong seed = firstSeed; seed < firstSeed + (ulong)count; seed++)
@@ -94,7 +94,10 @@ internal sealed class MutationRun
         if (survived)
         {
             Accepted++;
-            accepted?.Invoke(mutant);
+
+            // What follows the last payload is for the caller of a stream that cannot seek.
+            if (source != Victim.Source.Forward)
+                accepted?.Invoke(mutant);
         }
         else if (refusal is InvalidDataException)
         {
