@@ -1,6 +1,7 @@
 using System.Runtime.CompilerServices;
 using NeuralCompression.Codec;
 using NeuralCompression.Codec.Container;
+using NeuralCompression.Diagnostics;
 using NeuralCompression.Interop;
 using NeuralCompression.Sessions;
 using TorchSharp.Modules;
@@ -67,6 +68,7 @@ public sealed partial class CompressionSession : IDisposable
     {
         ArgumentNullException.ThrowIfNull(model);
         _model = model;
+        Name = model.GetName();
         options ??= new CompressionOptions();
         options.ThrowIfInvalid();
         _options = options.Copy();
@@ -97,6 +99,8 @@ public sealed partial class CompressionSession : IDisposable
             Dispose();
             throw;
         }
+
+        CompressionEventSource.Log.SessionStarted(Name, _weights.Count, _weights.Sum(w => w.Length));
     }
 
     /// <summary>Strength of the compression term now; range [0, ∞). Settable between steps, for schedules.</summary>
@@ -137,6 +141,9 @@ public sealed partial class CompressionSession : IDisposable
 
     /// <summary>The schedule's phase of the next step; null without a schedule.</summary>
     public SchedulePhase? Phase => _options.Schedule?.PhaseAt(_steps);
+
+    // For diagnostics: the type, or the name the module was made with.
+    private string Name { get; }
 
     private LossStrengths Strengths => new(Strength, IsFrozen ? Equalizer : 0);
 
@@ -322,6 +329,7 @@ public sealed partial class CompressionSession : IDisposable
         LeaveQuantized();
         var rate = FitBudget(FreezeAim);
         _weights.ForEach(w => w.Freeze(rate));
+        CompressionEventSource.Log.ZerosFrozen(Name, _steps);
     }
 
     /// <summary>
@@ -342,6 +350,7 @@ public sealed partial class CompressionSession : IDisposable
         LeaveQuantized();
         var rate = FitBudget(share: 1);
         _weights.ForEach(w => w.Assign(rate));
+        CompressionEventSource.Log.LevelsFixed(Name, _steps);
     }
 
     /// <summary>
@@ -523,6 +532,7 @@ public sealed partial class CompressionSession : IDisposable
         }
 
         SteerStrength();
+        CompressionMeter.Step(Name, Strength);
         return changed;
     }
 
@@ -549,6 +559,11 @@ public sealed partial class CompressionSession : IDisposable
         QuantizedForward = phase.QuantizedForward?.At(fraction) ?? QuantizedForward;
         Equalizer = phase.Equalizer?.At(fraction) ?? Equalizer;
         LearningRateScale = phase.LearningRateScale?.At(fraction) ?? LearningRateScale;
+        if (isFirst)
+        {
+            CompressionEventSource.Log.PhaseStarted(Name, _steps, phase.Name);
+        }
+
         if (isFirst && phase.FreezeZeros)
         {
             FreezeZeros();
