@@ -6,6 +6,9 @@ switch (args)
     case ["step", .. var rest]:
         StepCost.Run(rest.Length > 0 ? rest[0] : "all", rest.Length > 1 ? int.Parse(rest[1], System.Globalization.CultureInfo.InvariantCulture) : 40);
         return 0;
+    case ["parts", var network, var kind]:
+        StepParts.Run(network, kind, 300);
+        return 0;
     case ["loss"]:
         LossCost.Run();
         return 0;
@@ -13,6 +16,6 @@ switch (args)
         MemoryUse.Run();
         return 0;
     default:
-        Console.Error.WriteLine("usage: step [lenet-300-100|lenet-5-caffe|all] [rounds]  |  loss  |  memory");
+        Console.Error.WriteLine("usage: step [lenet-300-100|lenet-5-caffe|all] [rounds]  |  parts NETWORK KIND  |  loss  |  memory");
         return 2;
 }

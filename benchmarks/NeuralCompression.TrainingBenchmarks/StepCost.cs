@@ -11,6 +11,8 @@ internal static class StepCost
     private const int BatchSize = 128;
     private const int StepsPerTurn = 10;
 
+    public static readonly string[] Kinds = ["direct, tanh", "direct, clamp", "autograd, tanh", "proximal, clamp, rounded, targeted noise"];
+
     public static void Run(string network, int rounds)
     {
         foreach (string name in network == "all" ? ["lenet-300-100", "lenet-5-caffe"] : new[] { network })
@@ -24,22 +26,28 @@ internal static class StepCost
         }
     }
 
+    /// <summary>What is measured against the plain step.</summary>
+    public static CompressionOptions Options(string kind) => kind switch
+    {
+        "direct, tanh" => new CompressionOptions { Loss = { Mode = LossMode.DirectGradient } },
+        "direct, clamp" => new CompressionOptions { Loss = { Mode = LossMode.DirectGradient }, Mapping = MappingKind.Clamp },
+        "autograd, tanh" => new CompressionOptions(),
+        "proximal, clamp, rounded, targeted noise" => new CompressionOptions
+        {
+            Loss = { Mode = LossMode.Proximal, Growth = LossGrowth.ShrinkOnly, Weighting = LossWeighting.Rate, Lambda = 1e-5 },
+            Mapping = MappingKind.Clamp,
+            QuantizedForward = 1,
+            Noise = { Target = NoiseTarget.NonZeroWeights },
+        },
+        _ => throw new ArgumentException($"Unknown kind '{kind}'.", nameof(kind)),
+    };
+
     private static void Table(string network, int rounds)
     {
         using var input = rand(BatchSize, 1, 28, 28);
         using var labels = randint(0, 10, BatchSize, int64);
         var plain = new Contestant("plain", network, null, input, labels);
-        Contestant[] sessions =
-        [
-            new("direct, tanh", network, new CompressionOptions { Loss = { Mode = LossMode.DirectGradient } }, input, labels),
-            new("direct, clamp", network, new CompressionOptions { Loss = { Mode = LossMode.DirectGradient }, Mapping = MappingKind.Clamp }, input, labels),
-            new("autograd, tanh", network, new CompressionOptions(), input, labels),
-            new("proximal, clamp, rounded, targeted noise", network, new CompressionOptions
-            {
-                Loss = { Mode = LossMode.Proximal, Growth = LossGrowth.ShrinkOnly, Weighting = LossWeighting.Rate, Lambda = 1e-5 },
-                Mapping = MappingKind.Clamp, QuantizedForward = 1, Noise = { Target = NoiseTarget.NonZeroWeights },
-            }, input, labels),
-        ];
+        Contestant[] sessions = [.. Kinds.Select(kind => new Contestant(kind, network, Options(kind), input, labels))];
         double[] times = Medians.Milliseconds(rounds, StepsPerTurn, [plain.Step, .. sessions.Select(s => (Action)s.Step)]);
         Console.WriteLine(string.Create(CultureInfo.InvariantCulture, $"  {times[0],7:f2} ms  1.000  {plain.Name}"));
         for (int i = 0; i < sessions.Length; i++)

@@ -22,7 +22,8 @@ public sealed class CompressedModelReader : IDisposable
     private CompressedModelReader(PayloadSource source, DecodeLimits limits)
     {
         this.source = source;
-        List<TensorEntry> entries = HeaderReader.Read(source, limits);
+        List<TensorEntry> entries = HeaderReader.Read(source, limits, out IReadOnlyDictionary<string, string> metadata);
+        Metadata = metadata;
         source.Announce(entries);
         tensors = new CompressedTensorInfo[entries.Count];
         names = new Dictionary<string, int>(entries.Count, StringComparer.Ordinal);
@@ -38,6 +39,10 @@ public sealed class CompressedModelReader : IDisposable
 
     /// <summary>The tensors in the order of the file, aliases included.</summary>
     public IReadOnlyList<CompressedTensorInfo> Tensors => tensors;
+
+    /// <summary>Texts that came with the model, by key; never interpreted by the codec; empty where there are none.</summary>
+    /// <remarks>Source: docs/format.md, section 4.8.</remarks>
+    public IReadOnlyDictionary<string, string> Metadata { get; }
 
     /// <summary>Bytes of payloads kept in memory between two calls.</summary>
     internal long BufferedBytes => source.BufferedBytes;

@@ -24,6 +24,7 @@ public sealed class CompressedModelWriter : IDisposable, ITensorSink
     private readonly SegmentEncoder encoder;
     private readonly List<PendingTensor> tensors = [];
     private readonly Dictionary<string, int> names = new(StringComparer.Ordinal);
+    private readonly Dictionary<string, string> metadata = new(StringComparer.Ordinal);
     private CompressedTensorWriter? open;
     private bool completed;
     private bool disposed;
@@ -223,6 +224,23 @@ public sealed class CompressedModelWriter : IDisposable, ITensorSink
         Append(new PendingTensor { Name = name, AliasTarget = index });
     }
 
+    /// <summary>Adds a text that travels with the model: a licence, a format, what the values mean. The codec does not interpret it.</summary>
+    /// <param name="key">Its key, any valid Unicode, not used before.</param>
+    /// <param name="value">The text, any valid Unicode.</param>
+    /// <exception cref="ArgumentNullException">An argument is null.</exception>
+    /// <exception cref="ArgumentException">The key was used before, or a text is not valid Unicode.</exception>
+    /// <exception cref="InvalidOperationException">The writer has completed or failed, or a tensor is not complete.</exception>
+    /// <exception cref="ObjectDisposedException">The writer is disposed.</exception>
+    /// <remarks>Readers refuse an index, of which this is a part, of more than <see cref="DecodeLimits.MaxIndexBytes"/>. Source: docs/format.md, section 4.8.</remarks>
+    public void AddMetadata(string key, string value)
+    {
+        CheckState();
+        Utf8Length(key, nameof(key));
+        Utf8Length(value, nameof(value));
+        if (!metadata.TryAdd(key, value))
+            throw new ArgumentException($"There is already a text '{key}'.", nameof(key));
+    }
+
     /// <summary>Writes the file and, where a path was given, gives it its name.</summary>
     /// <returns>What the file holds and what each tensor cost.</returns>
     /// <exception cref="InvalidOperationException">The writer has completed or failed before, or a tensor is not complete.</exception>
@@ -304,7 +322,7 @@ public sealed class CompressedModelWriter : IDisposable, ITensorSink
     {
         TensorEntry[] entries = [.. tensors.Select(tensor => tensor.ToEntry())];
         bool aligned = level == CompressionLevel.NoCompression;
-        byte[] head = Head(entries, aligned);
+        byte[] head = Head(entries, aligned, metadata);
         await Write(head, isAsync, cancellationToken).ConfigureAwait(false);
 
         long offset = head.Length;
@@ -350,13 +368,13 @@ public sealed class CompressedModelWriter : IDisposable, ITensorSink
     }
 
     /// <summary>Everything before the payloads.</summary>
-    internal static byte[] Head(TensorEntry[] entries, bool aligned)
+    internal static byte[] Head(TensorEntry[] entries, bool aligned, IReadOnlyDictionary<string, string> metadata)
     {
-        byte[] index = IndexWriter.Write(entries);
+        byte[] index = IndexWriter.Write(entries, metadata);
         using var head = new MemoryStream();
         head.Write(ContainerLayout.Magic);
         head.WriteByte(ContainerLayout.Version);
-        head.WriteByte(aligned ? ContainerLayout.AlignedFlag : (byte)0);
+        head.WriteByte((byte)((aligned ? ContainerLayout.AlignedFlag : 0) | (metadata.Count > 0 ? ContainerLayout.MetadataFlag : 0)));
         IndexWriter.VarInt(head, (ulong)index.Length);
         head.Write(index);
         Span<byte> checksum = stackalloc byte[ContainerLayout.ChecksumBytes];
@@ -410,21 +428,24 @@ public sealed class CompressedModelWriter : IDisposable, ITensorSink
     private void CheckName(string name)
     {
         CheckState();
-        ArgumentNullException.ThrowIfNull(name);
-        int bytes;
-        try
-        {
-            bytes = new UTF8Encoding(false, throwOnInvalidBytes: true).GetByteCount(name);
-        }
-        catch (EncoderFallbackException exception)
-        {
-            throw new ArgumentException("A tensor name must be valid Unicode.", nameof(name), exception);
-        }
-
+        int bytes = Utf8Length(name, nameof(name));
         if (bytes is 0 or > ContainerLayout.MaxNameBytes)
             throw new ArgumentException(FormattableString.Invariant($"A tensor name has 1 to {ContainerLayout.MaxNameBytes} bytes of UTF-8, not {bytes}."), nameof(name));
         if (names.ContainsKey(name))
             throw new ArgumentException($"There is already a tensor '{name}'.", nameof(name));
+    }
+
+    private static int Utf8Length(string text, string parameter)
+    {
+        ArgumentNullException.ThrowIfNull(text, parameter);
+        try
+        {
+            return new UTF8Encoding(false, throwOnInvalidBytes: true).GetByteCount(text);
+        }
+        catch (EncoderFallbackException exception)
+        {
+            throw new ArgumentException("Names and texts must be valid Unicode.", parameter, exception);
+        }
     }
 
     private void Append(PendingTensor tensor)

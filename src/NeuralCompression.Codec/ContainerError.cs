@@ -38,7 +38,7 @@ public enum ContainerError
     /// <summary>Two tensors have one name.</summary>
     DuplicateName = 10,
 
-    /// <summary>The element type is unknown, or not one that a grid can decode to.</summary>
+    /// <summary>The element type is not one that a grid can decode to.</summary>
     ElementType = 11,
 
     /// <summary>The product of the axis lengths does not fit in 63 bits.</summary>
@@ -79,4 +79,7 @@ public enum ContainerError
 
     /// <summary>A tensor is cut into segments of an impossible length, or is not cut although it is longer than a segment may be.</summary>
     Segments = 24,
+
+    /// <summary>The metadata has no entry, its keys do not ascend, or it is not UTF-8.</summary>
+    Metadata = 25,
 }

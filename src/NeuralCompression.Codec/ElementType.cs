@@ -33,4 +33,22 @@ public enum ElementType : byte
 
     /// <summary>A truth value; 1 byte, stored as it is (0 means false).</summary>
     Bool = 9,
+
+    /// <summary>Unsigned integer; 2 bytes.</summary>
+    UInt16 = 10,
+
+    /// <summary>Unsigned integer; 4 bytes.</summary>
+    UInt32 = 11,
+
+    /// <summary>Unsigned integer; 8 bytes.</summary>
+    UInt64 = 12,
+
+    /// <summary>Floating point with 4 exponent and 3 mantissa bits, bias 7, no infinities, NaN where all seven are set (E4M3 of the Open Compute Project); 1 byte.</summary>
+    Float8E4M3 = 13,
+
+    /// <summary>The upper half of an IEEE 754 binary16: 5 exponent and 2 mantissa bits; 1 byte.</summary>
+    Float8E5M2 = 14,
+
+    /// <summary>A power of two: 8 exponent bits, bias 127, no sign, 255 is NaN; 1 byte. The scales of block formats.</summary>
+    Float8E8M0 = 15,
 }

@@ -1,3 +1,4 @@
+using System.Collections.ObjectModel;
 using System.IO.Compression;
 using System.Numerics;
 using System.Runtime.InteropServices;
@@ -75,7 +76,7 @@ internal sealed class ModelMeter(CompressionLevel level) : ITensorSink
     {
         TensorEntry[] entries = [.. tensors.Select(tensor => tensor.ToEntry())];
         bool aligned = level == CompressionLevel.NoCompression;
-        long offset = CompressedModelWriter.Head(entries, aligned).Length;
+        long offset = CompressedModelWriter.Head(entries, aligned, ReadOnlyDictionary<string, string>.Empty).Length;
         foreach (TensorEntry entry in entries)
         {
             if (aligned && entry.PayloadLength > 0)

@@ -55,6 +55,10 @@ public sealed partial class CompressionSession : IDisposable
     // The step whose schedule was applied last.
     private long _scheduledStep = -1;
     private OptimizerGroups? _groups;
+
+    // The zero that Loss adds to the term in an open step, and the strengths it was asked with there (see OffsetFor).
+    private Tensor? _offset;
+    private LossStrengths? _offsetStrengths;
     private bool _disposed;
 
     /// <summary>Takes a module's weights under control. Its function does not change, but for rounding and clipped seed weights; with <see cref="StartingPoint.Random"/> it gets new weights.</summary>
@@ -247,13 +251,19 @@ public sealed partial class CompressionSession : IDisposable
         _draws++;
         _stepOpen = true;
         _lossAsked = false;
+        _offsetStrengths = null;
+        if (_offset is not null)
+        {
+            _offset.grad = null;
+        }
+
         // A new one each time: disposing an earlier one again must not close this step.
         return _scope = new StepScope(this);
     }
 
     /// <summary>The compression term, λ times the sum over the compressed tensors, at the noise-free m(θ).</summary>
     /// <returns>
-    /// Shape <c>[]</c>, loss units; the caller owns it. With <see cref="LossMode.Autograd"/> it carries the gradient; with the other modes it is a plain number to show and add, and the session applies the gradient itself,
+    /// Shape <c>[]</c>, loss units; the caller owns it. With <see cref="LossMode.Autograd"/> it carries the gradient, which within a step reaches θ when the step is closed, with the task's; with the other modes it is a plain number to show and add, and the session applies the gradient itself,
     /// once per step in which this was called (direct) or at every <see cref="Step(optim.Optimizer)"/> (proximal).
     /// </returns>
     /// <exception cref="ObjectDisposedException">The session is disposed.</exception>
@@ -265,6 +275,11 @@ public sealed partial class CompressionSession : IDisposable
         var resultType = _weights.Any(w => w.Theta.dtype == ScalarType.Float64) ? ScalarType.Float64 : ScalarType.Float32;
         var strengths = Strengths;
         bool graph = _options.Loss.Mode == LossMode.Autograd && strengths.Any && is_grad_enabled();
+        if (graph && _stepOpen && OffsetFor(strengths, resultType) is { } offset)
+        {
+            return offset.add(tensor(_weights.Sum(w => w.LossValue(strengths)), resultType, offset.device)).MoveToOuterDisposeScope();
+        }
+
         double value = 0;
         double constant = 0;
         Tensor? sum = null;
@@ -395,6 +410,7 @@ public sealed partial class CompressionSession : IDisposable
 
         _disposed = true;
         Owners.Remove(_model);
+        _offset?.Dispose();
         foreach (var weight in _weights)
         {
             weight.Dispose();
@@ -444,15 +460,43 @@ public sealed partial class CompressionSession : IDisposable
         Weights = _weights.ConvertAll(w => new CompressedWeight(w));
     }
 
+    // In an open step the term is its value plus a zero of the session's, whose gradient is then the objective's by the term: all that is needed for the closing pass over the weights, which reads them anyway, to add the
+    // term's gradient. Null where that would not be the whole of it: a second call at other strengths, or nothing to train.
+    private Tensor? OffsetFor(LossStrengths strengths, ScalarType type)
+    {
+        if ((_offsetStrengths is { } earlier && earlier != strengths) || _weights.TrueForAll(w => w.IsAssigned))
+        {
+            return null;
+        }
+
+        _offsetStrengths = strengths;
+        // Not tensor(0.0, ...): of float32 that is a conversion, which has no gradient of its own.
+        return _offset ??= zeros(Array.Empty<long>(), type, _weights[0].Theta.device, requires_grad: true).DetachFromDisposeScope();
+    }
+
+    // The strengths times the objective's derivative by the term; null if no backward went through it.
+    private LossStrengths? ReceivedStrengths()
+    {
+        if (_offsetStrengths is not { } strengths)
+        {
+            return null;
+        }
+
+        using var scope = NewDisposeScope();
+        using var _ = no_grad();
+        return _offset!.grad is { } gradient ? strengths * gradient.to(ScalarType.Float64).item<double>() : null;
+    }
+
     private void CloseStep()
     {
         _stepOpen = false;
         var mode = _options.Loss.Mode;
         bool any = _weights.Exists(w => w.HasTaskGradient());
-        var strengths = any && _lossAsked && mode == LossMode.DirectGradient && Strengths.Any ? Strengths : default(LossStrengths?);
+        var received = ReceivedStrengths();
+        var strengths = received ?? (any && _lossAsked && mode == LossMode.DirectGradient && Strengths.Any ? Strengths : default(LossStrengths?));
         try
         {
-            _weights.ForEach(w => w.Close(strengths));
+            _weights.ForEach(w => w.Close(strengths, lossFirst: received is not null));
         }
         catch
         {
@@ -461,7 +505,7 @@ public sealed partial class CompressionSession : IDisposable
         }
 
         // The compression term alone, without a task, leaves nothing in the parameters; its gradient is in θ already.
-        _hasGradients |= any || (_lossAsked && mode == LossMode.Autograd && _weights.Exists(w => w.HasGradient()));
+        _hasGradients |= any || received is not null || (_lossAsked && mode == LossMode.Autograd && _weights.Exists(w => w.HasGradient()));
     }
 
     private void StepWith(optim.Optimizer optimizer, Func<Tensor>? closure)

@@ -6,17 +6,17 @@ namespace NeuralCompression.Codec.Tests;
 /// <summary>Small models that together use every structure of the format; the same on every machine.</summary>
 internal static class Samples
 {
-    internal static IEnumerable<string> Names => ["lenet-like", "every-type", "grids", "wide", "aligned", "empty", "segments", "classified", "lossless"];
+    internal static IEnumerable<string> Names => ["lenet-like", "every-type", "grids", "wide", "aligned", "empty", "segments", "classified", "classified-signs", "lossless", "metadata"];
 
     internal static byte[] Write(string name)
     {
         CompressionLevel level = name switch
         {
             "aligned" => CompressionLevel.NoCompression,
-            "classified" => CompressionLevel.Optimal,
+            "classified" or "classified-signs" => CompressionLevel.Optimal,
             _ => CompressionLevel.SmallestSize,
         };
-        return Write(writer => Fill(writer, name), new CompressedModelWriterOptions { Level = level, SegmentBytes = name == "segments" ? 512 : 16 << 20 });
+        return Write(writer => FillWithTexts(writer, name), new CompressedModelWriterOptions { Level = level, SegmentBytes = name == "segments" ? 512 : 16 << 20 });
     }
 
     internal static byte[] Write(Action<CompressedModelWriter> fill, CompressionLevel level = CompressionLevel.Optimal) =>
@@ -107,6 +107,22 @@ internal static class Samples
         return symbols;
     }
 
+    /// <summary>Symbols whose signs repeat those of the symbol before and whose magnitudes depend on the row.</summary>
+    internal static sbyte[] Signed(int rows, int columns, ulong seed, int most)
+    {
+        var random = new XorShift(seed);
+        var symbols = new sbyte[rows * columns];
+        for (int i = 1; i < symbols.Length; i++)
+        {
+            int magnitude = 0;
+            while (magnitude < most && random.Next(8) < 2 + ((i / columns) & 3))
+                magnitude++;
+            symbols[i] = (sbyte)(symbols[i - 1] < 0 == (random.Next(8) != 0) ? -magnitude : magnitude);
+        }
+
+        return symbols;
+    }
+
     /// <summary>Bytes whose floats look like weights: products of uniform integers.</summary>
     internal static byte[] FloatBytes(int length, ulong seed, int size)
     {
@@ -141,6 +157,16 @@ internal static class Samples
         }
 
         return bytes;
+    }
+
+    private static void FillWithTexts(CompressedModelWriter writer, string name)
+    {
+        Fill(writer, name);
+        if (name != "metadata")
+            return;
+        writer.AddMetadata("licence", "MIT");
+        writer.AddMetadata("", "an empty key, and letters of 2 to 4 bytes: \u00E9 \u20AC \U0001F600");
+        writer.AddMetadata("format", "");
     }
 
     internal static void Fill(ITensorSink writer, string name)
@@ -192,6 +218,11 @@ internal static class Samples
                 writer.Add("sparse", QuantizedTensor.FromSymbols(Structured(30, 9 * 8, 71, 1), [30, 8, 3, 3], QuantizationGrid.Uniform(0.5)));
                 writer.Add("line", QuantizedTensor.FromSymbols(Structured(1, 4096, 72, 7), [4096], QuantizationGrid.Uniform(0.5)));
                 break;
+            case "classified-signs":
+                // Signs repeat with the row length: mirrored symbols; two long rows: cut into shorter ones; 160 rows of one class: all lanes at once.
+                writer.Add("signs", QuantizedTensor.FromSymbols(Signed(160, 40, 73, 3), [160, 40], QuantizationGrid.Uniform(0.5)));
+                writer.Add("cut", QuantizedTensor.FromSymbols(Signed(2, 4800, 74, 5), [2, 4800], QuantizationGrid.Uniform(0.5)));
+                break;
             case "segments":
                 sbyte[] rows = Sparse(30 * 20, 60, 128);
                 rows.AsSpan(120, 120).Clear();
@@ -214,6 +245,9 @@ internal static class Samples
                 writer.Add("signed", ElementType.Int32, [300], [.. Enumerable.Range(0, 300).SelectMany(i => BitConverter.GetBytes(((i * 7919) % 201) - 100))]);
                 writer.Add("positions", ElementType.Int64, [300], [.. Enumerable.Range(0, 300).SelectMany(i => BitConverter.GetBytes((long)i))]);
                 writer.Add("few", ElementType.BFloat16, [300], [.. Enumerable.Range(0, 300).SelectMany(i => BitConverter.GetBytes((ushort)(0x3E00 + (i * i % 5 * 37))))]);
+                break;
+            case "metadata":
+                writer.Add("scale", ElementType.Float8E8M0, [12], [.. Enumerable.Range(120, 12).Select(i => (byte)i)]);
                 break;
             default:
                 writer.Add("nothing", ElementType.Float32, [0, 5], []);

@@ -11,7 +11,13 @@ internal static class ContainerLayout
     /// <summary>Required-feature bit 0: every payload starts at a multiple of <see cref="Alignment"/>.</summary>
     internal const byte AlignedFlag = 0x01;
 
-    /// <summary>Bits a later version may give a meaning a reader must know; this one knows bit 0.</summary>
+    /// <summary>Required-feature bit 1: metadata follows the descriptors of the index.</summary>
+    internal const byte MetadataFlag = 0x02;
+
+    /// <summary>The feature bits this version knows.</summary>
+    internal const byte KnownFlags = AlignedFlag | MetadataFlag;
+
+    /// <summary>Bits a version may give a meaning a reader must know; this one knows <see cref="KnownFlags"/>.</summary>
     internal const byte FeatureMask = 0x3F;
 
     /// <summary>Bits that stay zero for ever.</summary>

@@ -17,6 +17,7 @@ internal static class Crc32C
     internal static uint Of(ReadOnlySpan<byte> data) => ~Append(uint.MaxValue, data);
 
     /// <summary>Continues a checksum that has not been complemented yet.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     internal static uint Append(uint crc, ReadOnlySpan<byte> data)
     {
         for (; data.Length >= 3 * PartBytes; data = data[(3 * PartBytes)..])

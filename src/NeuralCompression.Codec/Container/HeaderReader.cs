@@ -5,7 +5,7 @@ namespace NeuralCompression.Codec.Container;
 /// <summary>Reads everything in front of the payloads and places them. Source: docs/format.md, section 3.</summary>
 internal static class HeaderReader
 {
-    internal static List<TensorEntry> Read(PayloadSource source, DecodeLimits limits)
+    internal static List<TensorEntry> Read(PayloadSource source, DecodeLimits limits, out IReadOnlyDictionary<string, string> metadata)
     {
         var header = new byte[ContainerLayout.HeaderBytes + ContainerLayout.MaxVarIntBytes];
         int have = Fill(source, header, 0, ContainerLayout.HeaderBytes);
@@ -20,7 +20,7 @@ internal static class HeaderReader
         byte flags = header[5];
         if ((flags & ContainerLayout.ReservedMask) != 0)
             throw Invalid.Data(ContainerError.ReservedBits, "A reserved bit of the header is set.", 5);
-        if ((flags & ContainerLayout.FeatureMask & ~ContainerLayout.AlignedFlag) != 0)
+        if ((flags & ContainerLayout.FeatureMask & ~ContainerLayout.KnownFlags) != 0)
             throw new NotSupportedException(FormattableString.Invariant($"The file needs a feature (flags 0x{flags:X2}) this library does not know."));
 
         int headerLength = ReadIndexLength(source, header, limits, out int indexLength);
@@ -31,7 +31,7 @@ internal static class HeaderReader
         if (crc != BinaryPrimitives.ReadUInt32LittleEndian(index.AsSpan(indexLength)))
             throw Invalid.Data(ContainerError.IndexChecksum, "The checksum of header and index is wrong.", headerLength + indexLength);
 
-        List<TensorEntry> entries = new IndexReader(index.AsSpan(0, indexLength), headerLength, limits).Read();
+        List<TensorEntry> entries = new IndexReader(index.AsSpan(0, indexLength), headerLength, limits).Read((flags & ContainerLayout.MetadataFlag) != 0, out metadata);
         Place(source, entries, headerLength + index.Length, (flags & ContainerLayout.AlignedFlag) != 0);
         return entries;
     }

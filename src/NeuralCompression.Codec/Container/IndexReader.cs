@@ -1,4 +1,5 @@
 using System.Buffers.Binary;
+using System.Collections.ObjectModel;
 using System.Text;
 using NeuralCompression.Codec.WeightCoding;
 
@@ -14,7 +15,7 @@ internal ref struct IndexReader(ReadOnlySpan<byte> index, long fileOffset, Decod
     private string? tensor;
     private long segmentCount;
 
-    internal List<TensorEntry> Read()
+    internal List<TensorEntry> Read(bool hasMetadata, out IReadOnlyDictionary<string, string> metadata)
     {
         ulong count = VarInt();
         if (count > (ulong)limits.MaxTensors)
@@ -29,16 +30,7 @@ internal ref struct IndexReader(ReadOnlySpan<byte> index, long fileOffset, Decod
         {
             tensor = null;
             previousName = Name(previousName);
-            string name;
-            try
-            {
-                name = StrictUtf8.GetString(previousName);
-            }
-            catch (DecoderFallbackException)
-            {
-                throw Error(ContainerError.Name, "A tensor name is not valid UTF-8.");
-            }
-
+            string name = Text(previousName) ?? throw Error(ContainerError.Name, "A tensor name is not valid UTF-8.");
             tensor = name;
             if (!names.Add(name))
                 throw Error(ContainerError.DuplicateName, "Two tensors have the same name.");
@@ -51,9 +43,43 @@ internal ref struct IndexReader(ReadOnlySpan<byte> index, long fileOffset, Decod
         }
 
         tensor = null;
+        metadata = hasMetadata ? Metadata() : ReadOnlyDictionary<string, string>.Empty;
         if (position != index.Length)
-            throw Error(ContainerError.IndexLength, "The index goes on after its last descriptor.");
+            throw Error(ContainerError.IndexLength, "The index goes on after its last field.");
         return entries;
+    }
+
+    // Ascending keys give a model one form only, and show a key that occurs twice without a set.
+    private ReadOnlyDictionary<string, string> Metadata()
+    {
+        ulong count = VarInt();
+        if (count == 0)
+            throw Error(ContainerError.Metadata, "The metadata has no entry.");
+        var metadata = new Dictionary<string, string>(StringComparer.Ordinal);
+        ReadOnlySpan<byte> previous = default;
+        for (ulong i = 0; i < count; i++)
+        {
+            ReadOnlySpan<byte> key = Bytes((int)Math.Min(VarInt(), int.MaxValue));
+            if (i > 0 && key.SequenceCompareTo(previous) <= 0)
+                throw Error(ContainerError.Metadata, "The keys of the metadata do not ascend.");
+            previous = key;
+            string name = Text(key) ?? throw Error(ContainerError.Metadata, "A key of the metadata is not valid UTF-8.");
+            metadata.Add(name, Text(Bytes((int)Math.Min(VarInt(), int.MaxValue))) ?? throw Error(ContainerError.Metadata, "A value of the metadata is not valid UTF-8."));
+        }
+
+        return metadata.AsReadOnly();
+    }
+
+    private static string? Text(ReadOnlySpan<byte> utf8)
+    {
+        try
+        {
+            return StrictUtf8.GetString(utf8);
+        }
+        catch (DecoderFallbackException)
+        {
+            return null;
+        }
     }
 
     private TensorEntry Entry(string name, List<TensorEntry> earlier)
@@ -64,9 +90,8 @@ internal ref struct IndexReader(ReadOnlySpan<byte> index, long fileOffset, Decod
         if (gridKind == ContainerLayout.AliasKind)
             return Alias(name, first & (ContainerLayout.SegmentedKind | 15), earlier);
 
+        // All sixteen are defined.
         var type = (ElementType)(first & 15);
-        if (!ElementTypes.IsDefined(type))
-            throw Error(ContainerError.ElementType, FormattableString.Invariant($"Element type {first & 15} is unknown."));
         if (gridKind > ContainerLayout.GridCodebook)
             throw Error(ContainerError.Grid, FormattableString.Invariant($"Grid kind {gridKind} is unknown."));
         if (gridKind != ContainerLayout.GridNone && !type.IsFloatingPoint())

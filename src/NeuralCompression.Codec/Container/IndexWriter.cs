@@ -11,13 +11,15 @@ internal sealed class IndexWriter
 
     private IndexWriter(MemoryStream bytes) => this.bytes = bytes;
 
-    internal static byte[] Write(IReadOnlyList<TensorEntry> entries)
+    internal static byte[] Write(IReadOnlyList<TensorEntry> entries, IReadOnlyDictionary<string, string> metadata)
     {
         using var bytes = new MemoryStream();
         var writer = new IndexWriter(bytes);
         writer.VarInt((ulong)entries.Count);
         foreach (TensorEntry entry in entries)
             writer.Entry(entry);
+        if (metadata.Count > 0)
+            writer.Metadata(metadata);
         return bytes.ToArray();
     }
 
@@ -63,6 +65,25 @@ internal sealed class IndexWriter
                 bytes.WriteByte((byte)segment.Coding);
             Segment(segment, entry.ElementType, entry.Grid is not null);
         }
+    }
+
+    // Keys in the order of their bytes, whatever order they were added in.
+    private void Metadata(IReadOnlyDictionary<string, string> metadata)
+    {
+        VarInt((ulong)metadata.Count);
+        var sorted = metadata.Select(text => (Key: Encoding.UTF8.GetBytes(text.Key), text.Value)).ToList();
+        sorted.Sort((left, right) => left.Key.AsSpan().SequenceCompareTo(right.Key));
+        foreach ((byte[] key, string value) in sorted)
+        {
+            Text(key);
+            Text(Encoding.UTF8.GetBytes(value));
+        }
+    }
+
+    private void Text(byte[] utf8)
+    {
+        VarInt((ulong)utf8.Length);
+        bytes.Write(utf8);
     }
 
     private void Segment(SegmentEntry segment, ElementType type, bool quantized)

@@ -102,8 +102,8 @@ internal static class SetManifest
         return shards;
     }
 
-    // The same on every system, so that a set that opens on one opens on all.
-    private static bool IsFileName(string name)
+    /// <summary>True for a name of a file beside another; the same on every system, so that a set that opens on one opens on all.</summary>
+    internal static bool IsFileName(string name)
     {
         if (name.Length is 0 or > 255 || name is "." or "..")
             return false;

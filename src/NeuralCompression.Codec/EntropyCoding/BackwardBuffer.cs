@@ -27,17 +27,23 @@ internal sealed class BackwardBuffer : IDisposable
     /// <summary>Puts bytes in front.</summary>
     internal void Prepend(ReadOnlySpan<byte> bytes)
     {
-        if (bytes.Length > first)
-        {
-            byte[] larger = ArrayPool<byte>.Shared.Rent(checked(array.Length - first + bytes.Length));
-            Written.Span.CopyTo(larger.AsSpan(larger.Length - Written.Length));
-            first += larger.Length - array.Length;
-            ArrayPool<byte>.Shared.Return(array);
-            array = larger;
-        }
-
+        Reserve(bytes.Length);
         first -= bytes.Length;
         bytes.CopyTo(array.AsSpan(first));
+    }
+
+    /// <summary>Makes sure that this many bytes are free.</summary>
+    internal void Reserve(int bytes)
+    {
+        if (bytes <= first)
+            return;
+
+        // At least twice as long, since the pool's lengths are powers of two: what was written is moved a few times at most.
+        byte[] larger = ArrayPool<byte>.Shared.Rent(checked(array.Length - first + bytes));
+        Written.Span.CopyTo(larger.AsSpan(larger.Length - Written.Length));
+        first += larger.Length - array.Length;
+        ArrayPool<byte>.Shared.Return(array);
+        array = larger;
     }
 
     /// <summary>Gives the array away: it is the caller's to return to the shared pool.</summary>

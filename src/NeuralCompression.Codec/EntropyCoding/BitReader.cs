@@ -1,35 +1,47 @@
+using System.Buffers.Binary;
+using System.Runtime.CompilerServices;
+
 namespace NeuralCompression.Codec.EntropyCoding;
 
 /// <summary>Reads what <see cref="BitWriter"/> wrote. Source: docs/format.md, section 2.</summary>
 internal ref struct BitReader(ReadOnlySpan<byte> source, ContainerError error)
 {
     private readonly ReadOnlySpan<byte> source = source;
-    private ulong pending;
-    private int pendingBits;
     private int position;
 
+    // Bits of the byte at the position that were read.
+    private int used;
+
     /// <summary>Reads <paramref name="count"/> bits (0 to 32).</summary>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
     internal uint Read(int count)
     {
-        while (pendingBits < count)
-        {
-            if (position == source.Length)
-                Invalid.Throw(error, "The bits end early.");
-            pending |= (ulong)source[position++] << pendingBits;
-            pendingBits += 8;
-        }
-
-        uint value = (uint)(pending & ((1UL << count) - 1));
-        pending >>= count;
-        pendingBits -= count;
+        ulong bits = source.Length - position >= sizeof(ulong) ? BinaryPrimitives.ReadUInt64LittleEndian(source[position..]) : Last(count);
+        var value = (uint)((bits >> used) & ((1UL << count) - 1));
+        used += count;
+        position += used >> 3;
+        used &= 7;
         return value;
     }
 
     /// <summary>Checks that the rest of the last byte is zero and gives the number of bytes read.</summary>
     internal readonly int Finish()
     {
-        if (pending != 0)
+        if (used == 0)
+            return position;
+        if (source[position] >> used != 0)
             Invalid.Throw(ContainerError.Padding, "The unused bits after a bit field are not zero.");
-        return position;
+        return position + 1;
+    }
+
+    // What is left near the end of the source.
+    private readonly ulong Last(int count)
+    {
+        if (used + count > 8 * (source.Length - position))
+            Invalid.Throw(error, "The bits end early.");
+        ulong bits = 0;
+        for (int i = source.Length - 1; i >= position; i--)
+            bits = (bits << 8) | source[i];
+        return bits;
     }
 }

@@ -1,3 +1,5 @@
+using System.Runtime.CompilerServices;
+
 namespace NeuralCompression.Codec.EntropyCoding;
 
 /// <summary>Writes bits from the lowest bit of each byte upwards. Source: docs/format.md, section 2.</summary>
@@ -11,6 +13,7 @@ internal sealed class BitWriter
     internal long BitCount { get; private set; }
 
     /// <summary>Writes the low <paramref name="count"/> bits (0 to 32) of a value, lowest first.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     internal void Write(uint value, int count)
     {
         pending |= (ulong)value << pendingBits;

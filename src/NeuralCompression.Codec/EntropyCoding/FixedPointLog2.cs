@@ -14,7 +14,9 @@ internal static class FixedPointLog2
     /// <summary>log2(value) x 2^16 of a larger number, from its highest bits: too small by less than 2^-12.</summary>
     internal static uint OfLarge(long value)
     {
-        int shift = (int)Math.Max(long.Log2(value) - RansConstants.MaxPrecisionBits + 1, 0);
+        if (value <= 1 << RansConstants.MaxPrecisionBits)
+            return Table[value];
+        int shift = (int)long.Log2(value) - RansConstants.MaxPrecisionBits + 1;
         return Table[value >> shift] + ((uint)shift << FractionBits);
     }
 

@@ -1,9 +1,12 @@
+using System.Runtime.CompilerServices;
+
 namespace NeuralCompression.Codec.EntropyCoding;
 
 /// <summary>The bits of a frequency table in the file. Source: docs/format.md, section 8.1.</summary>
 internal static class FrequencyTableCode
 {
     /// <summary>Writes all frequencies but that of <paramref name="rest"/>, which is what the others leave. Precision and mantissa are written by the caller.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     internal static void Write(BitWriter writer, ReadOnlySpan<ushort> frequencies, int rest, int precisionBits, int mantissaBits)
     {
         writer.Write((uint)rest, IndexBits(frequencies.Length));
@@ -62,6 +65,7 @@ internal static class FrequencyTableCode
     /// <param name="precisionBits">log2 of the sum of the frequencies.</param>
     /// <param name="mantissaBits">Bits kept after the leading one of a frequency.</param>
     /// <param name="endsAreAbsent">True for one of several tables of a text: its first and last symbol may have no frequency.</param>
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     internal static FrequencyTable Read(ref BitReader reader, int alphabetSize, int precisionBits, int mantissaBits, bool endsAreAbsent = false)
     {
         int size = 1 << precisionBits;

@@ -7,7 +7,7 @@ namespace NeuralCompression.Codec.EntropyCoding;
 internal static class RansEncoder
 {
     /// <summary>Tokens made at once: a multiple of every number of lanes, few enough to stay in the first-level cache with what they are made from.</summary>
-    private const int TokenBlock = 2048;
+    private const int TokenBlock = 4096;
 
     /// <summary>Encodes symbols, all below the table's alphabet size, as parameters, table, states and words.</summary>
     internal static byte[] Encode(ReadOnlySpan<byte> symbols, RansPlan plan)
@@ -20,19 +20,20 @@ internal static class RansEncoder
     internal static BackwardBuffer Encode<TSource>(TSource source, int length, RansPlan plan)
         where TSource : ITokenSource, allows ref struct
     {
-        // One word at most per symbol; and the plan's estimate, exact but for lanes and rounding, with an eighth to spare.
+        // One word at most per symbol; and the plan's estimate, which is close unless a sample misled it, with an eighth to spare.
         var stream = new BackwardBuffer(checked((int)Math.Min((length * (long)sizeof(ushort)) + 4096, plan.EstimatedBytes + (plan.EstimatedBytes / 8) + 4096)));
         try
         {
             Span<uint> states = stackalloc uint[RansConstants.LaneCounts[plan.LaneCode]];
             states.Fill(RansConstants.LowerBound);                                                  // E1
-            Span<byte> tokens = stackalloc byte[TokenBlock];
-            EncodeTable? table = RansKernels.HasKernel(states.Length) ? new EncodeTable(plan.Table) : null;
+            var room = new byte[TokenBlock];
+            FrequencyTable frequencies = source.TableFor(plan.Table);
+            EncodeTable? table = RansKernels.HasKernel(states.Length) ? new EncodeTable(frequencies) : null;
             for (int start = (length - 1) / TokenBlock * TokenBlock; start >= 0 && length > 0; start -= TokenBlock)
             {
-                Span<byte> block = tokens[..Math.Min(TokenBlock, length - start)];
-                source.Read(start, block);
-                stream.Shrink(RansKernels.EncodeBlock(block, plan.Table, table, states, stream.Room));
+                ReadOnlySpan<byte> block = source.Read(start, Math.Min(TokenBlock, length - start), room);
+                stream.Reserve(block.Length * sizeof(ushort));
+                stream.Shrink(RansKernels.EncodeBlock(block, frequencies, table, states, stream.Room));
             }
 
             Span<byte> stored = stackalloc byte[states.Length * sizeof(uint)];

@@ -1,3 +1,4 @@
+using System.Runtime.CompilerServices;
 using System.Runtime.Intrinsics;
 
 namespace NeuralCompression.Codec.EntropyCoding;
@@ -19,6 +20,7 @@ internal sealed class SlotTable
     private readonly byte[] symbols;
 
     /// <summary>Lays out a table; symbol s decodes to <paramref name="outputs"/>[s].</summary>
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     internal SlotTable(FrequencyTable table, ReadOnlySpan<byte> outputs)
     {
         PrecisionBits = table.PrecisionBits;
@@ -56,6 +58,7 @@ internal sealed class SlotTable
     internal ReadOnlySpan<uint> Packed => packed;
 
     /// <summary>The packed entries of one symbol; as many as its frequency, which is below 2^12, since at least two symbols are present.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     internal static void FillPacked(Span<uint> entries, byte output)
     {
         uint entry = ((uint)entries.Length << 20) | output;

@@ -49,6 +49,12 @@ internal static class ElementBytes
                 ElementType.Int16 => T.CreateTruncating(BinaryPrimitives.ReadInt16LittleEndian(element)),
                 ElementType.Int32 => T.CreateTruncating(BinaryPrimitives.ReadInt32LittleEndian(element)),
                 ElementType.Int64 => T.CreateTruncating(BinaryPrimitives.ReadInt64LittleEndian(element)),
+                ElementType.UInt16 => T.CreateTruncating(BinaryPrimitives.ReadUInt16LittleEndian(element)),
+                ElementType.UInt32 => T.CreateTruncating(BinaryPrimitives.ReadUInt32LittleEndian(element)),
+                ElementType.UInt64 => T.CreateTruncating(BinaryPrimitives.ReadUInt64LittleEndian(element)),
+                ElementType.Float8E4M3 => T.CreateTruncating(Float8Bits.FromE4M3(element[0])),
+                ElementType.Float8E5M2 => T.CreateTruncating(Float8Bits.FromE5M2(element[0])),
+                ElementType.Float8E8M0 => T.CreateTruncating(Float8Bits.FromE8M0(element[0])),
                 _ => element[0] != 0 ? T.One : T.Zero,
             };
         }

@@ -183,7 +183,7 @@ internal static class SymbolCoder
         where T : struct, IBinaryInteger<T>
     {
         if (typeof(T) == typeof(sbyte))
-            return EncodeNarrow(MemoryMarshal.AsBytes(symbols), min, max, level);
+            return StaticEncoder.TryEncode(MemoryMarshal.AsBytes(symbols), min, max, level);
         byte[] bytes = ArrayPool<byte>.Shared.Rent(symbols.Length);
         try
         {
@@ -191,33 +191,12 @@ internal static class SymbolCoder
             if (max - min >= RansConstants.MaxAlphabet)
                 return EncodeWide(symbols, min, max, level, used);
             TensorPrimitives.ConvertTruncating(symbols, used);
-            return EncodeNarrow(used, min, max, level);
+            return StaticEncoder.TryEncode(used, min, max, level);
         }
         finally
         {
             ArrayPool<byte>.Shared.Return(bytes);
         }
-    }
-
-    // The low 8 bits of the symbols: what is subtracted from them is meant modulo 256.
-    private static EncodedTensor? EncodeNarrow(ReadOnlySpan<byte> text, int min, int max, CompressionLevel level)
-    {
-        int alphabet = max - min + 1;
-        RansPlan? plan;
-        if (level != CompressionLevel.SmallestSize && SymbolRange.IsNarrow(min, max))
-        {
-            if (GroupEncoder.TryEncode(text, (byte)min, alphabet, level == CompressionLevel.Fastest ? GroupEncoder.FastTolerance : GroupEncoder.SmallTolerance, out plan) is BackwardBuffer grouped)
-                return EncodedTensor.Take(Coding.GroupedRans, grouped);
-        }
-        else
-        {
-            plan = RansPlan.Create(
-                ByteHistogram.Count(text, alphabet, (byte)min), MaxPrecision(level), wideFrom: level == CompressionLevel.SmallestSize ? RansPlan.DefaultWideFrom : RansPlan.FastWideFrom);
-        }
-
-        return plan is null || plan.EstimatedBytes > RawLength(text.Length, min, max) + 64
-            ? null
-            : EncodedTensor.Take(Coding.StaticRans, RansEncoder.Encode(new ByteTokens(text, (byte)min), text.Length, plan));
     }
 
     private static EncodedTensor? EncodeWide<T>(ReadOnlySpan<T> symbols, int min, int max, CompressionLevel level, Span<byte> tokens)

@@ -94,6 +94,10 @@ internal static class ModuleStorage
             {
                 faults.Add($"'{info.Name}' is {Text(info.Shape)} in the file, but {Text(target.shape)} in the module");
             }
+            else if (!TorchTypes.IsKnown(info.ElementType))
+            {
+                faults.Add($"'{info.Name}' is {info.ElementType} in the file, which TorchSharp does not have");
+            }
             else if (TorchTypes.IsFloating(info.ElementType) != TorchTypes.IsFloating(target.dtype))
             {
                 faults.Add($"'{info.Name}' is {info.ElementType} in the file, but {target.dtype} in the module");

@@ -43,5 +43,8 @@ internal static class TorchTypes
     public static bool IsFloating(ScalarType type) =>
         type is ScalarType.Float16 or ScalarType.BFloat16 or ScalarType.Float32 or ScalarType.Float64;
 
+    /// <summary>False for types torch may have but TorchSharp has not.</summary>
+    public static bool IsKnown(ElementType type) => type <= ElementType.Bool;
+
     public static bool IsFloating(ElementType type) => IsFloating(ToScalarType(type));
 }

@@ -1,4 +1,4 @@
-using System.Runtime.InteropServices;
+using System.Runtime.CompilerServices;
 using System.Runtime.Intrinsics;
 using System.Runtime.Intrinsics.X86;
 
@@ -56,14 +56,31 @@ internal static class Philox
         (block[0], block[1], block[2], block[3]) = (c0, c1, c2, c3);
     }
 
-    // Twice four counters at a time, one per 64-bit lane; two sets hide the latency of the multiplications. A lane's upper half may hold rubbish: the 32-bit multiply reads only the lower half, and only the lower half is kept.
-    private static int FillAvx2(ulong key, ulong stream, ulong firstBlock, Span<uint> destination)
+    private static unsafe int FillAvx2(ulong key, ulong stream, ulong firstBlock, Span<uint> destination)
     {
-        const int Counters = 4;
-        const int Set = Counters * BlockLength;
-        const int Step = 2 * Set;
-        int length = destination.Length / Step * Step;
-        Span<Vector256<ulong>> keys = stackalloc Vector256<ulong>[2 * Rounds];
+        int length = destination.Length / VectorStep * VectorStep;
+        var keys = stackalloc Vector256<ulong>[KeyCount];
+        ExpandKeys(key, keys);
+        for (int i = 0; i < length; i += VectorStep)
+        {
+            var (first, second) = Next(keys, stream, firstBlock + (ulong)(i / BlockLength));
+            var target = destination.Slice(i, VectorStep);
+            first.CopyTo(target);
+            second.CopyTo(target[Vector256<uint>.Count..]);
+        }
+
+        return length;
+    }
+
+    /// <summary>Numbers <see cref="Next"/> gives.</summary>
+    public const int VectorStep = 16;
+
+    /// <summary>Vectors <see cref="ExpandKeys"/> fills.</summary>
+    public const int KeyCount = 2 * Rounds;
+
+    /// <summary>The keys of all rounds, one in each 64-bit lane, for <see cref="Next"/>.</summary>
+    public static unsafe void ExpandKeys(ulong key, Vector256<ulong>* keys)
+    {
         uint k0 = (uint)key, k1 = (uint)(key >> 32);
         for (int round = 0; round < Rounds; round++)
         {
@@ -72,48 +89,53 @@ internal static class Philox
             k0 += Weyl0;
             k1 += Weyl1;
         }
-
-        var m0 = Vector256.Create((ulong)Multiplier0).AsUInt32();
-        var m1 = Vector256.Create((ulong)Multiplier1).AsUInt32();
-        var streamLow = Vector256.Create((ulong)(uint)stream);
-        var streamHigh = Vector256.Create(stream >> 32);
-        var lanes = Vector256.Create(0ul, 1ul, 2ul, 3ul);
-        for (int i = 0; i < length; i += Step)
-        {
-            var a0 = Vector256.Create(firstBlock + (ulong)(i / BlockLength)) + lanes;
-            var b0 = a0 + Vector256.Create((ulong)Counters);
-            var (a1, a2, a3) = (a0 >> 32, streamLow, streamHigh);
-            var (b1, b2, b3) = (b0 >> 32, streamLow, streamHigh);
-            for (int round = 0; round < keys.Length; round += 2)
-            {
-                var p0 = Avx2.Multiply(m0, a0.AsUInt32());
-                var p1 = Avx2.Multiply(m1, a2.AsUInt32());
-                var q0 = Avx2.Multiply(m0, b0.AsUInt32());
-                var q1 = Avx2.Multiply(m1, b2.AsUInt32());
-                a0 = (p1 >> 32) ^ a1 ^ keys[round];
-                b0 = (q1 >> 32) ^ b1 ^ keys[round];
-                a2 = (p0 >> 32) ^ a3 ^ keys[round + 1];
-                b2 = (q0 >> 32) ^ b3 ^ keys[round + 1];
-                (a1, a3, b1, b3) = (p1, p0, q1, q0);
-            }
-
-            Store(a0, a1, a2, a3, destination.Slice(i, Set));
-            Store(b0, b1, b2, b3, destination.Slice(i + Set, Set));
-        }
-
-        return length;
     }
 
-    // Lanes hold word w of counter j; memory wants the four words of counter 0, then of counter 1, ...
-    private static void Store(Vector256<ulong> c0, Vector256<ulong> c1, Vector256<ulong> c2, Vector256<ulong> c3, Span<uint> destination)
+    /// <summary>The numbers of four counters, in order. Needs AVX2.</summary>
+    /// <remarks>
+    /// One counter per 64-bit lane. A lane's upper half may hold rubbish: the 32-bit multiply reads only the lower half, and only the lower half is kept. The processor overlaps successive calls; two sets at a time would not fit the registers.
+    /// </remarks>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static unsafe (Vector256<uint> First, Vector256<uint> Second) Next(Vector256<ulong>* keys, ulong stream, ulong block)
     {
-        var low = Vector256.Create(0x00000000FFFFFFFFul);
-        var words01 = (c0 & low) | (c1 << 32);
-        var words23 = (c2 & low) | (c3 << 32);
+        var a0 = Vector256.Create(block) + Vector256.Create(0ul, 1ul, 2ul, 3ul);
+        var (a1, a2, a3) = (a0 >> 32, Vector256.Create((ulong)(uint)stream), Vector256.Create(stream >> 32));
+
+        // Written out: in a loop the compiler moves the words between registers and memory at every turn.
+        Round(keys + 0, ref a0, ref a1, ref a2, ref a3);
+        Round(keys + 2, ref a0, ref a1, ref a2, ref a3);
+        Round(keys + 4, ref a0, ref a1, ref a2, ref a3);
+        Round(keys + 6, ref a0, ref a1, ref a2, ref a3);
+        Round(keys + 8, ref a0, ref a1, ref a2, ref a3);
+        Round(keys + 10, ref a0, ref a1, ref a2, ref a3);
+        Round(keys + 12, ref a0, ref a1, ref a2, ref a3);
+        Round(keys + 14, ref a0, ref a1, ref a2, ref a3);
+        Round(keys + 16, ref a0, ref a1, ref a2, ref a3);
+        Round(keys + 18, ref a0, ref a1, ref a2, ref a3);
+        return InOrder(a0, a1, a2, a3);
+    }
+
+    // The key is added where it does not lengthen the chain from product to product.
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    private static unsafe void Round(Vector256<ulong>* keys, ref Vector256<ulong> c0, ref Vector256<ulong> c1, ref Vector256<ulong> c2, ref Vector256<ulong> c3)
+    {
+        var p0 = Avx2.Multiply(Vector256.Create((ulong)Multiplier0).AsUInt32(), c0.AsUInt32());
+        var p1 = Avx2.Multiply(Vector256.Create((ulong)Multiplier1).AsUInt32(), c2.AsUInt32());
+        c0 = (c1 ^ keys[0]) ^ (p1 >> 32);
+        c2 = (c3 ^ keys[1]) ^ (p0 >> 32);
+        c1 = p1;
+        c3 = p0;
+    }
+
+    // Lanes hold word w of counter j; wanted are the four words of counter 0, then of counter 1, ...
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    private static (Vector256<uint> First, Vector256<uint> Second) InOrder(Vector256<ulong> c0, Vector256<ulong> c1, Vector256<ulong> c2, Vector256<ulong> c3)
+    {
+        const byte OddWords = 0b10101010;
+        var words01 = Avx2.Blend(c0.AsUInt32(), (c1 << 32).AsUInt32(), OddWords).AsUInt64();
+        var words23 = Avx2.Blend(c2.AsUInt32(), (c3 << 32).AsUInt32(), OddWords).AsUInt64();
         var even = Avx2.UnpackLow(words01, words23);
         var odd = Avx2.UnpackHigh(words01, words23);
-        var target = MemoryMarshal.Cast<uint, ulong>(destination);
-        Avx2.Permute2x128(even, odd, 0x20).CopyTo(target);
-        Avx2.Permute2x128(even, odd, 0x31).CopyTo(target[4..]);
+        return (Avx2.Permute2x128(even, odd, 0x20).AsUInt32(), Avx2.Permute2x128(even, odd, 0x31).AsUInt32());
     }
 }

@@ -181,7 +181,9 @@ internal abstract class SessionWeight : IDisposable
     public abstract StepOpening Open(in StepSettings settings);
 
     /// <summary>Adds the parameter's gradient, by the chain rule, to those of θ and log g, and that of the compression term if strengths are given; clears it, and writes noise-free weights back.</summary>
-    public abstract void Close(LossStrengths? direct);
+    /// <param name="loss">Strengths of the compression term; null for none.</param>
+    /// <param name="lossFirst">Whether the term's gradient is added before the task's: sums of floating-point numbers have an order.</param>
+    public abstract void Close(LossStrengths? loss, bool lossFirst);
 
     /// <summary>Writes noise-free weights back from the copy in <see cref="Mapped"/>.</summary>
     public abstract void Restore();
@@ -220,7 +222,7 @@ internal abstract class SessionWeight : IDisposable
 
     private void MeasureTerm(LossStrengths strengths)
     {
-        bool equalizer = strengths.Equalizer > 0;
+        bool equalizer = strengths.Equalizer != 0;
         if (!_isMeasured || (equalizer && !_isCounted))
         {
             Measure(equalizer);

@@ -14,7 +14,11 @@ namespace NeuralCompression.Sessions;
 internal sealed class SpanSessionWeight<T> : SessionWeight
     where T : unmanaged, IBinaryFloatingPointIeee754<T>
 {
-    private const int BlockLength = UniformNoise.BlockLength;
+    // Half the noise's: what a pass reads and writes of float32, seven spans, then fits the first-level cache, and a span is one page.
+    private const int BlockLength = 1024;
+
+    // The gradient of the gain is summed over blocks of this length; another would change its last bits.
+    private const int GainBlockLength = 2048;
 
     // θ of a direct weight while its parameter holds something else.
     private Tensor? _direct;
@@ -98,23 +102,7 @@ internal sealed class SpanSessionWeight<T> : SessionWeight
 
     protected override bool HoldsEffectiveWeights() => Holds(GainValue);
 
-    private bool Holds(T gain)
-    {
-        Span<T> scratch = stackalloc T[BlockLength];
-        var parameter = ParameterSpan;
-        var mapped = MappedSpan;
-        for (int i = 0; i < parameter.Length; i += BlockLength)
-        {
-            int n = Math.Min(BlockLength, parameter.Length - i);
-            TensorPrimitives.Multiply(mapped.Slice(i, n), gain, scratch);
-            if (!SameBits(scratch[..n], parameter.Slice(i, n)))
-            {
-                return false;
-            }
-        }
-
-        return true;
-    }
+    private bool Holds(T gain) => BlockOperations.IsProduct<T>(MappedSpan, gain, ParameterSpan);
 
     public override void WriteEffectiveWeights()
     {
@@ -132,7 +120,6 @@ internal sealed class SpanSessionWeight<T> : SessionWeight
     {
         Span<T> first = stackalloc T[BlockLength];
         Span<T> second = stackalloc T[BlockLength];
-        Span<T> third = stackalloc T[BlockLength];
         if (OwnsParameter)
         {
             _direct ??= Keep(empty_like(Theta, requires_grad: false));
@@ -163,8 +150,7 @@ internal sealed class SpanSessionWeight<T> : SessionWeight
             }
             else
             {
-                TensorPrimitives.Multiply(m, GainValue, scratch);
-                if (!SameBits(scratch, held))
+                if (!BlockOperations.IsProduct(m, GainValue, held))
                 {
                     RestoreFirst(i);
                     return StepOpening.ParameterChanged;
@@ -177,7 +163,7 @@ internal sealed class SpanSessionWeight<T> : SessionWeight
             {
                 try
                 {
-                    WriteNoisyBlock(settings, i, m, scratch, second[..n], third[..n], held);
+                    WriteNoisyBlock(settings, i, m, scratch, second[..n], held);
                 }
                 catch (ArgumentException)
                 {
@@ -198,7 +184,7 @@ internal sealed class SpanSessionWeight<T> : SessionWeight
     }
 
     // g ((1 - t) m + t Q(m) + n), with the noise of the weights' own positions.
-    private void WriteNoisyBlock(in StepSettings settings, int start, ReadOnlySpan<T> m, Span<T> blended, Span<T> rounded, Span<T> noise, Span<T> destination)
+    private void WriteNoisyBlock(in StepSettings settings, int start, ReadOnlySpan<T> m, Span<T> blended, Span<T> rounded, Span<T> destination)
     {
         var value = m;
         var step = T.CreateTruncating(Quantization.StepSize);
@@ -208,15 +194,7 @@ internal sealed class SpanSessionWeight<T> : SessionWeight
             Round(m, step, rounded);
         }
 
-        if (amplitude > 0)
-        {
-            UniformNoise.Fill(settings.Seed, settings.Draw, Index, start, amplitude, noise);
-            if (settings.Target == NoiseTarget.NonZeroWeights)
-            {
-                ClearWhereZero(rounded, noise);
-            }
-        }
-
+        ReadOnlySpan<T> selector = settings.Target == NoiseTarget.NonZeroWeights ? rounded : default;
         if (settings.QuantizedForward == 1)
         {
             TensorPrimitives.Multiply(rounded, step, blended);
@@ -225,14 +203,15 @@ internal sealed class SpanSessionWeight<T> : SessionWeight
         else if (settings.QuantizedForward > 0)
         {
             // m + t (2a q - m).
-            TensorPrimitives.Multiply(rounded, step, rounded);
-            TensorPrimitives.Subtract(rounded, m, rounded);
-            TensorPrimitives.MultiplyAdd(rounded, T.CreateTruncating(settings.QuantizedForward), m, blended);
+            TensorPrimitives.Multiply(rounded, step, blended);
+            TensorPrimitives.Subtract(blended, m, blended);
+            TensorPrimitives.MultiplyAdd(blended, T.CreateTruncating(settings.QuantizedForward), m, blended);
             value = blended;
         }
+
         if (amplitude > 0)
         {
-            TensorPrimitives.AddMultiply(value, noise, GainValue, destination);
+            UniformNoise.Add(new NoiseSource(settings.Seed, settings.Draw, Index, amplitude), start, value, selector, GainValue, destination);
         }
         else
         {
@@ -246,20 +225,20 @@ internal sealed class SpanSessionWeight<T> : SessionWeight
         }
     }
 
-    public override void Close(LossStrengths? direct)
+    public override void Close(LossStrengths? loss, bool lossFirst)
     {
         using var gradient = DenseGradient();
-        bool loss = direct is not null && !IsAssigned;
-        if (loss)
+        bool hasLoss = loss is not null && !IsAssigned;
+        if (hasLoss)
         {
-            PrepareTerm(direct!.Value);
+            PrepareTerm(loss!.Value);
         }
 
         // θ of a weight that owns its parameter has its gradient where it belongs.
         if (OwnsParameter || gradient is null)
         {
             Restore();
-            if (loss)
+            if (hasLoss)
             {
                 using var own = GradientOf(Theta);
                 AddLossGradient(TensorMemory.Span<T>(own));
@@ -270,11 +249,11 @@ internal sealed class SpanSessionWeight<T> : SessionWeight
 
         using var contiguous = gradient.contiguous();
         using var thetaGradient = IsAssigned ? null : GradientOf(Theta);
-        CollectAndRestore(TensorMemory.Span<T>(contiguous), thetaGradient is null ? default : TensorMemory.Span<T>(thetaGradient), loss);
+        CollectAndRestore(TensorMemory.Span<T>(contiguous), thetaGradient is null ? default : TensorMemory.Span<T>(thetaGradient), hasLoss, lossFirst);
         Parameter.grad = null;
     }
 
-    private void CollectAndRestore(ReadOnlySpan<T> received, Span<T> collected, bool loss)
+    private void CollectAndRestore(ReadOnlySpan<T> received, Span<T> collected, bool loss, bool lossFirst)
     {
         ReadOnlySpan<T> theta = ThetaSpan;
         ReadOnlySpan<T> mapped = MappedSpan;
@@ -282,18 +261,19 @@ internal sealed class SpanSessionWeight<T> : SessionWeight
         var support = SupportSpan;
         var strengths = StrengthSpan;
         Span<T> slopes = stackalloc T[BlockLength];
-        Span<T> scratch = stackalloc T[BlockLength];
+        Span<T> terms = stackalloc T[BlockLength];
+        Span<T> tasks = stackalloc T[BlockLength];
         double gainGradient = 0;
         for (int i = 0; i < received.Length; i += BlockLength)
         {
             int n = Math.Min(BlockLength, received.Length - i);
             var m = mapped.Slice(i, n);
             var held = parameter.Slice(i, n);
-            var sum = scratch[..n];
-            if (LogGain is not null)
+            if (LogGain is not null && i % GainBlockLength == 0)
             {
-                // w = exp(log g) u, so dw/d log g = w, noise included.
-                gainGradient += double.CreateTruncating(TensorPrimitives.Dot(received.Slice(i, n), held));
+                // w = exp(log g) u, so dw/d log g = w, noise included; before any of it is written over.
+                int length = Math.Min(GainBlockLength, received.Length - i);
+                gainGradient += double.CreateTruncating(TensorPrimitives.Dot(received.Slice(i, length), parameter.Slice(i, length)));
             }
 
             TensorPrimitives.Multiply(m, GainValue, held);
@@ -303,19 +283,30 @@ internal sealed class SpanSessionWeight<T> : SessionWeight
             }
 
             var slope = slopes[..n];
+            var term = terms[..n];
+            var task = tasks[..n];
+            var target = collected.Slice(i, n);
             Mapping.Derivative(theta.Slice(i, n), m, slope);
-            TensorPrimitives.Multiply(received.Slice(i, n), GainValue, sum);
+            TensorPrimitives.Multiply(received.Slice(i, n), GainValue, task);
             if (!support.IsEmpty)
             {
-                ClearOutside(support.Slice(i, n), sum);
+                ClearOutside(support.Slice(i, n), task);
             }
 
-            var target = collected.Slice(i, n);
-            TensorPrimitives.MultiplyAdd(sum, slope, target, target);
             if (loss)
             {
-                Term.Gradient(m, strengths.IsEmpty ? default : strengths.Slice(i, n), i, sum);
-                TensorPrimitives.MultiplyAdd(sum, slope, target, target);
+                Term.Gradient(m, strengths.IsEmpty ? default : strengths.Slice(i, n), i, term);
+            }
+
+            if (loss && lossFirst)
+            {
+                TensorPrimitives.MultiplyAdd(term, slope, target, target);
+            }
+
+            TensorPrimitives.MultiplyAdd(task, slope, target, target);
+            if (loss && !lossFirst)
+            {
+                TensorPrimitives.MultiplyAdd(term, slope, target, target);
             }
         }
 
@@ -410,7 +401,6 @@ internal sealed class SpanSessionWeight<T> : SessionWeight
             return untouched;
         }
 
-        Span<T> scratch = stackalloc T[BlockLength];
         var checksum = default(BlockChecksum);
         for (int i = 0; i < theta.Length; i += BlockLength)
         {
@@ -424,8 +414,7 @@ internal sealed class SpanSessionWeight<T> : SessionWeight
             else if (!OwnsParameter)
             {
                 // What is about to be overwritten is at hand: was it what the session wrote?
-                TensorPrimitives.Multiply(m, gainBefore, scratch);
-                untouched &= SameBits(scratch[..n], parameter.Slice(i, n));
+                untouched &= BlockOperations.IsProduct<T>(m, gainBefore, parameter.Slice(i, n));
             }
 
             ConstrainBlock(i, raw);
@@ -606,21 +595,6 @@ internal sealed class SpanSessionWeight<T> : SessionWeight
         for (; i < values.Length; i++)
         {
             values[i] = selector[i] == selected ? T.Zero : values[i];
-        }
-    }
-
-    private static void ClearWhereZero(ReadOnlySpan<T> selector, Span<T> values)
-    {
-        int i = 0;
-        for (; Vector<T>.IsSupported && i <= values.Length - Vector<T>.Count; i += Vector<T>.Count)
-        {
-            var zeros = Vector.Equals(new Vector<T>(selector[i..]), Vector<T>.Zero);
-            Vector.AndNot(new Vector<T>(values[i..]), zeros).CopyTo(values[i..]);
-        }
-
-        for (; i < values.Length; i++)
-        {
-            values[i] = selector[i] == T.Zero ? T.Zero : values[i];
         }
     }
 

@@ -106,11 +106,24 @@ internal sealed class TensorSessionWeight : SessionWeight
         Parameter.copy_(InSupport(noisy).mul(Gain));
     }
 
-    public override void Close(LossStrengths? direct)
+    public override void Close(LossStrengths? loss, bool lossFirst)
     {
+        if (lossFirst)
+        {
+            AddLossGradient(loss);
+        }
+
         CollectGradient();
         Restore();
-        if (direct is { } strengths && !IsAssigned)
+        if (!lossFirst)
+        {
+            AddLossGradient(loss);
+        }
+    }
+
+    private void AddLossGradient(LossStrengths? loss)
+    {
+        if (loss is { } strengths && !IsAssigned)
         {
             using var scope = NewDisposeScope();
             using var _ = no_grad();

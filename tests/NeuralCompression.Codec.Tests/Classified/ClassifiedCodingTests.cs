@@ -1,5 +1,6 @@
 using System.IO.Compression;
 using CsCheck;
+using NeuralCompression.Codec.EntropyCoding;
 using NeuralCompression.Codec.Tests.Kernels;
 using NeuralCompression.Codec.WeightCoding.Classified;
 using NeuralCompression.Codec.WeightCoding.Classified.Kernels;
@@ -96,6 +97,35 @@ public sealed class ClassifiedCodingTests
         for (int length = 0; length < payload.Length; length++)
             Assert.Throws<InvalidDataException>(() => ClassifiedReader.Decode(payload.AsSpan(0, length), [67, 70], symbols.Min(), symbols.Max(), decoded));
         Assert.Throws<InvalidDataException>(() => ClassifiedReader.Decode([.. payload, 0, 0], [67, 70], symbols.Min(), symbols.Max(), decoded));
+    }
+
+    [Fact]
+    public void Probability_EveryPairOfCounts_IsTheQuotient()
+    {
+        for (int zeros = 0; zeros < 255; zeros++)
+        {
+            var counter = default(DecisionCounter);
+            for (int i = 0; i < zeros; i++)
+                counter.Add(0);
+            for (int ones = 0; zeros + ones < 255; ones++)
+            {
+                Assert.Equal(((2 * ones) + 1) * 65_536 / (2 * (zeros + ones + 1)), counter.Probability);
+                counter.Add(1);
+            }
+        }
+    }
+
+    // What the golden file "classified-signs" is for.
+    [Theory]
+    [InlineData(160, 40, 73, 3, false)]
+    [InlineData(2, 4800, 74, 5, true)]
+    public void Write_SignsThatRepeat_AreMirroredAndLongRowsCut(int rows, int columns, ulong seed, int most, bool cut)
+    {
+        byte[] payload = Encode(Samples.Signed(rows, columns, seed, most), [rows, columns], 100_000)!;
+        var bits = new BitReader(payload, ContainerError.EntropyStream);
+        ClassifiedParameters parameters = ClassifiedParameters.Read(ref bits);
+        Assert.True(parameters.Mirrors);
+        Assert.Equal(cut, parameters.RowLength != 0);
     }
 
     private static byte[]? Encode(sbyte[] symbols, long[] shape, long limit)

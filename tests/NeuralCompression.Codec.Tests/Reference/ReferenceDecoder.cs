@@ -8,9 +8,10 @@ namespace NeuralCompression.Codec.Tests.Reference;
 /// </summary>
 internal sealed partial class ReferenceDecoder
 {
-    private static readonly int[] Sizes = [4, 2, 2, 8, 1, 1, 2, 4, 8, 1];
+    private static readonly int[] Sizes = [4, 2, 2, 8, 1, 1, 2, 4, 8, 1, 2, 4, 8, 1, 1, 1];
 
     private readonly byte[] file;
+    private readonly Dictionary<string, string> metadata = [];
     private int at;
 
     private ReferenceDecoder(byte[] file) => this.file = file;
@@ -57,6 +58,14 @@ internal sealed partial class ReferenceDecoder
 
     internal static List<Tensor> Decode(byte[] file) => new ReferenceDecoder(file).File();
 
+    /// <summary>The texts of section 4.8.</summary>
+    internal static Dictionary<string, string> MetadataOf(byte[] file)
+    {
+        var decoder = new ReferenceDecoder(file);
+        decoder.File();
+        return decoder.metadata;
+    }
+
     private static void Must(bool condition, string what)
     {
         if (!condition)
@@ -69,7 +78,7 @@ internal sealed partial class ReferenceDecoder
         Must(file.Length >= 6 && file[0] == 0x8F && file[1] == 'N' && file[2] == 'C' && file[3] == 'M', "magic");
         Must(file[4] == 1, "version");
         bool aligned = (file[5] & 1) != 0;
-        Must((file[5] & 0xFE) == 0, "flags");
+        Must((file[5] & 0xFC) == 0, "flags");
         at = 6;
         int indexLength = Int();
         int indexEnd = at + indexLength;
@@ -78,6 +87,8 @@ internal sealed partial class ReferenceDecoder
         byte[] previous = [];
         for (int i = 0; i < count; i++)
             tensors.Add(Descriptor(ref previous, tensors));
+        if ((file[5] & 2) != 0)
+            Metadata();
         Must(at == indexEnd, "index length");
         uint stored = U32();
         Must(stored == Crc(0, indexEnd), "index checksum");
@@ -114,6 +125,28 @@ internal sealed partial class ReferenceDecoder
         return tensors;
     }
 
+    // Section 4.8.
+    private void Metadata()
+    {
+        int count = Int();
+        Must(count > 0, "no metadata");
+        byte[]? before = null;
+        for (int i = 0; i < count; i++)
+        {
+            byte[] key = Bytes(Int());
+            Must(before is null || key.AsSpan().SequenceCompareTo(before) > 0, "metadata order");
+            before = key;
+            metadata[new UTF8Encoding(false, true).GetString(key)] = new UTF8Encoding(false, true).GetString(Bytes(Int()));
+        }
+    }
+
+    private byte[] Bytes(int count)
+    {
+        Must(count <= file.Length - at, "end");
+        at += count;
+        return file[(at - count)..at];
+    }
+
     // Section 4.
     private Tensor Descriptor(ref byte[] previous, List<Tensor> earlier)
     {
@@ -144,7 +177,7 @@ internal sealed partial class ReferenceDecoder
             return tensor;
         }
 
-        Must(tensor.GridKind <= 4 && tensor.Type <= 9 && (tensor.GridKind == 0 || tensor.Type <= 3), "kind");
+        Must(tensor.GridKind <= 4 && (tensor.GridKind == 0 || tensor.Type <= 3), "kind");
         int form = U8();
         tensor.Coding = form >> 4;
         Must(!cut || tensor.Coding == 0, "form");
@@ -329,7 +362,7 @@ internal sealed partial class ReferenceDecoder
         Must(at < end, "plane");
         int first = U8();
         int form = first / 16;
-        Must(form <= 3 && (form is 0 or 3 || tensor.Type is >= 4 and <= 8) && (form != 3 || size > 1), "form");
+        Must(form <= 3 && (form is 0 or 3 || tensor.Type is (>= 4 and <= 8) or (>= 10 and <= 12)) && (form != 3 || size > 1), "form");
         ulong[] values = [];
         if (form == 3)
         {

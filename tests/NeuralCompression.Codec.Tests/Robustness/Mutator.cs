@@ -125,10 +125,10 @@ internal static class Mutator
                 : new TensorEntry { Name = entry.Name, ElementType = entry.ElementType, Shape = entry.Shape, Length = entry.Length, Grid = entry.Grid, SegmentLength = entry.SegmentLength, Segments = segments });
         }
 
-        byte[] index = IndexWriter.Write(entries);
+        byte[] index = IndexWriter.Write(entries, reader.Metadata);
         using var output = new MemoryStream();
         output.Write(ContainerLayout.Magic);
-        output.Write([ContainerLayout.Version, 0]);
+        output.Write([ContainerLayout.Version, reader.Metadata.Count > 0 ? ContainerLayout.MetadataFlag : (byte)0]);
         IndexWriter.VarInt(output, (ulong)index.Length);
         output.Write(index);
         Span<byte> checksum = stackalloc byte[ContainerLayout.ChecksumBytes];

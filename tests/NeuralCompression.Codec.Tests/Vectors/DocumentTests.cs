@@ -59,7 +59,7 @@ public sealed partial class DocumentTests
             checkedRows++;
         }
 
-        Assert.Equal(15, checkedRows);
+        Assert.Equal(16, checkedRows);
     }
 
     [Fact]

@@ -36,7 +36,7 @@ public sealed class GoldenTests
         Assert.Equal(files.Order(StringComparer.Ordinal), VectorFiles.Manifest(VectorFiles.Valid).Select(line => line[0]).Order(StringComparer.Ordinal));
     }
 
-    /// <summary>SHA-256 over what a user sees: names, shapes, types and values, in file order.</summary>
+    /// <summary>SHA-256 over what a user sees: names, shapes, types, values and texts, in file order.</summary>
     private static string Hash(byte[] file)
     {
         using var reader = Samples.Open(file);
@@ -49,6 +49,8 @@ public sealed class GoldenTests
             hash.AppendData(bytes);
         }
 
+        foreach ((string key, string value) in reader.Metadata)
+            hash.AppendData(Encoding.UTF8.GetBytes($"{key}\t{value}\n"));
         return Convert.ToHexStringLower(hash.GetHashAndReset());
     }
 }

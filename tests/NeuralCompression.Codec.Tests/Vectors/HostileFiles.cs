@@ -25,7 +25,7 @@ internal static class HostileFiles
         yield return ("NotAContainer-text", "PK\u0003\u0004 not a model"u8.ToArray());
         yield return ("NotAContainer-version-0", Forge.File(0, [], version: 0));
         yield return ("NotSupported-version-2", Forge.File(0, [], version: 2));
-        yield return ("NotSupported-feature", Forge.File(0, [], flags: 0x02));
+        yield return ("NotSupported-feature", Forge.File(0, [], flags: 0x04));
         yield return ("ReservedBits-header", Forge.File(0, [], flags: 0x40));
         yield return ("ReservedBits-alias-cut", Forge.File(2, [.. Raw("w"), .. Forge.Name("x"), 0xF0, 0x00], new byte[4]));
         yield return ("ReservedBits-form-of-cut", Forge.File(1, [.. Forge.Name("w"), 0x80, 0x11, 8, 4, .. TwoConstants], new byte[8]));
@@ -55,7 +55,16 @@ internal static class HostileFiles
         yield return ("Name-not-utf8", Forge.File(1, [0x20, 0xC3, 0x28, 0x00, 0x00]));
         yield return ("Name-shares-too-much", Forge.File(1, [0x11, (byte)'w', 0x00, 0x00]));
         yield return ("DuplicateName", Forge.File(2, [.. Raw("w"), .. Raw("w")], new byte[8]));
-        yield return ("ElementType-unknown", Forge.File(1, [.. Forge.Name("w"), 0x0A, 0x00]));
+        yield return ("Metadata-no-entry", Forge.File(0, [0], flags: 2));
+        yield return ("Metadata-keys-equal", Forge.File(0, [2, 1, (byte)'a', 0, 1, (byte)'a', 0], flags: 2));
+        yield return ("Metadata-keys-descend", Forge.File(0, [2, 1, (byte)'b', 0, 1, (byte)'a', 0], flags: 2));
+        yield return ("Metadata-key-not-utf8", Forge.File(0, [1, 2, 0xC3, 0x28, 0], flags: 2));
+        yield return ("Metadata-value-not-utf8", Forge.File(0, [1, 0, 2, 0xC3, 0x28], flags: 2));
+        yield return ("Integer-metadata-length", Forge.File(0, [1, 0x80, 0x00], flags: 2));
+        yield return ("IndexLength-metadata-count", Forge.File(0, [.. Forge.VarInt(1UL << 40)], flags: 2));
+        yield return ("IndexLength-metadata-ends-early", Forge.File(0, [1, 1, (byte)'a', .. Forge.VarInt(ulong.MaxValue)], flags: 2));
+        yield return ("IndexLength-metadata-goes-on", Forge.File(0, [1, 0, 0, 0], flags: 2));
+        yield return ("ElementType-of-8-bit-grid", Forge.File(1, [.. Forge.Name("w"), 0x1D, 0x00]));
         yield return ("ElementType-of-grid", Forge.File(1, [.. Forge.Name("w"), 0x14, 0x00]));
         yield return ("Shape-product", Forge.File(1, [.. Forge.Name("w"), 0x00, 0x02, .. Forge.VarInt(1UL << 40), .. Forge.VarInt(1UL << 40)]));
         yield return ("Shape-axis", Forge.File(1, [.. Forge.Name("w"), 0x00, 0x01, .. Forge.VarInt(1UL << 63)]));

@@ -44,6 +44,7 @@ public sealed partial class HostileTests
     // Sections that describe one structure: what stands in the names of its files.
     [Theory]
     [InlineData("### 4.7 ", "segment")]
+    [InlineData("### 4.8 ", "metadata")]
     [InlineData("### 5.5 ", "Plane-")]
     [InlineData("### 5.6 ", "mixing")]
     [InlineData("### 5.7 ", "group")]

@@ -125,6 +125,29 @@ public sealed class UniformNoiseTests
         }
     }
 
+    [Theory]
+    [InlineData(false)]
+    [InlineData(true)]
+    public void Add_AnyLength_EqualsTheNumbersOfFill(bool selected)
+    {
+        var source = new NoiseSource(5, 6, 7, Amplitude);
+        foreach (int length in new[] { 0, 1, 15, 16, 17, 100, UniformNoise.BlockLength })
+        {
+            var noise = new float[length];
+            UniformNoise.Fill(5, 6, 7, 64, Amplitude, noise);
+            float[] values = [.. noise.Select((_, i) => (float)Math.Sin(i))];
+
+            // Stretches without noise longer than what one turn of the vector path draws, and single ones.
+            float[] selector = [.. noise.Select((_, i) => i % 100 < 50 || i % 3 == 0 ? 0f : -1f)];
+            float[] expected = [.. noise.Select((n, i) => (values[i] + (selected && selector[i] == 0 ? 0 : n)) * 0.3f)];
+            var actual = new float[length];
+            UniformNoise.Add(source, 64, values, selected ? selector : default(ReadOnlySpan<float>), 0.3f, actual);
+            Assert.Equal(expected, actual);
+            UniformNoise.AddScalar(source, 64, values, selected ? selector : default(ReadOnlySpan<float>), 0.3f, actual);
+            Assert.Equal(expected, actual);
+        }
+    }
+
     // Variance of the sum of n products of two independent numbers of variance a^2/3.
     private static double CorrelationBound(long n) => Sigmas * Math.Sqrt(n) * Amplitude * Amplitude / 3;
 

@@ -1,5 +1,6 @@
 using System.Numerics.Tensors;
 using System.Runtime.CompilerServices;
+using System.Runtime.Intrinsics;
 
 namespace NeuralCompression.Codec.EntropyCoding.Kernels;
 
@@ -35,6 +36,19 @@ internal static unsafe class NumberTables
             for (; next < end; next++)
                 first[*next]++;
         }
+    }
+
+    /// <summary>The numbers as bytes, modulo 256.</summary>
+    internal static void Narrow(ReadOnlySpan<ushort> numbers, Span<byte> values)
+    {
+        for (; numbers.Length >= 2 * Vector256<ushort>.Count; numbers = numbers[(2 * Vector256<ushort>.Count)..])
+        {
+            Vector256.Narrow(Vector256.Create(numbers), Vector256.Create(numbers[Vector256<ushort>.Count..])).CopyTo(values);
+            values = values[Vector256<byte>.Count..];
+        }
+
+        for (int i = 0; i < numbers.Length; i++)
+            values[i] = (byte)numbers[i];
     }
 
     /// <summary>Looks up a byte for every number.</summary>

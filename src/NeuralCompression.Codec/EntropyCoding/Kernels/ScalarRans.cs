@@ -1,4 +1,5 @@
 using System.Buffers.Binary;
+using System.Runtime.CompilerServices;
 
 namespace NeuralCompression.Codec.EntropyCoding.Kernels;
 
@@ -8,6 +9,7 @@ internal static class ScalarRans
     /// <summary>Encodes symbols from the last to the first; words are written downwards from the end of <paramref name="words"/>.</summary>
     /// <remarks>The states go on from what they hold, <see cref="RansConstants.LowerBound"/> (E1) before the last symbol, so a text can be encoded in parts that start at lane 0.</remarks>
     /// <returns>The offset of the first word.</returns>
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     internal static int Encode(ReadOnlySpan<byte> symbols, FrequencyTable table, Span<uint> states, Span<byte> words)
     {
         ReadOnlySpan<ushort> frequencies = table.Frequencies;
@@ -35,6 +37,7 @@ internal static class ScalarRans
 
     /// <summary>Decodes symbols from the first to the last; the states go on from what they hold.</summary>
     /// <returns>The number of bytes of words read, or -1 when they end early.</returns>
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     internal static int Decode(ReadOnlySpan<byte> words, SlotTable table, Span<uint> states, Span<byte> symbols)
     {
         ReadOnlySpan<uint> slots = table.Slots;

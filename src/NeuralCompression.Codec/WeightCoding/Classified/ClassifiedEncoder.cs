@@ -1,5 +1,6 @@
 using System.Buffers;
 using System.Buffers.Binary;
+using System.Runtime.CompilerServices;
 using NeuralCompression.Codec.EntropyCoding;
 using NeuralCompression.Codec.WeightCoding.ContextMixing;
 
@@ -50,6 +51,7 @@ internal static class ClassifiedEncoder
     }
 
     // From the last step to the first and from the last lane to the first: the words come out in reverse.
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     private static void WriteWords(ArrayBufferWriter<byte> output, ClassifiedText text, TablePlan tables)
     {
         LaneRows rows = text.Rows;

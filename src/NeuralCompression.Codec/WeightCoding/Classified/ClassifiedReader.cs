@@ -1,4 +1,5 @@
 using System.Buffers.Binary;
+using System.Runtime.CompilerServices;
 using NeuralCompression.Codec.EntropyCoding;
 using NeuralCompression.Codec.WeightCoding.Classified.Kernels;
 using NeuralCompression.Codec.WeightCoding.ContextMixing;
@@ -101,6 +102,7 @@ internal static class ClassifiedReader
         return states.Length * sizeof(uint);
     }
 
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     private static void Run(ReadOnlySpan<byte> words, ClassifiedSteps steps, in LaneRows rows, ReadOnlySpan<byte> rowClasses, Span<sbyte> symbols, DecodeColumns kernel)
     {
         int columns = symbols.Length / rowClasses.Length;
@@ -134,7 +136,6 @@ internal static class ClassifiedReader
             for (int from = 0; from < columns; from += ClassifiedLayout.BlockColumns)
             {
                 int to = Math.Min(from + ClassifiedLayout.BlockColumns, columns);
-                steps.Block.AsSpan().Clear();
                 position = Columns(words, end[..(tail + stepBytes)], position, steps, from, to, kernel);
                 BlockTranspose.Run(steps.Block, steps.Lanes, offsets[..active], to - from, symbols);
                 for (int lane = 0; lane < active; lane++)
@@ -148,6 +149,7 @@ internal static class ClassifiedReader
     }
 
     // Decodes columns from the words and, once they are short, from the copy of their end; gives the new position in the words.
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     private static int Columns(ReadOnlySpan<byte> words, ReadOnlySpan<byte> end, int position, ClassifiedSteps steps, int from, int to, DecodeColumns kernel)
     {
         int done = kernel(steps, words[position..], from, to, out int read);

@@ -1,3 +1,4 @@
+using System.Runtime.CompilerServices;
 using NeuralCompression.Codec.EntropyCoding;
 
 namespace NeuralCompression.Codec.WeightCoding.Classified;
@@ -137,6 +138,7 @@ internal sealed class ClassifiedSearch
         return classes;
     }
 
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     private static void Sum(ReadOnlySpan<sbyte> symbols, long[] rows, long[] columns)
     {
         for (int row = 0; row < rows.Length; row++)
@@ -287,6 +289,7 @@ internal sealed class ClassifiedSearch
     }
 
     // The distance within a row at which sizes or signs agree most: the size of a kernel, or the width of an image.
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     private int Period(ReadOnlySpan<long> shape)
     {
         WeightMatrix matrix = Matrix(best.Parameters);

@@ -1,4 +1,7 @@
+using System.Runtime.CompilerServices;
+using System.Runtime.Intrinsics;
 using NeuralCompression.Codec.EntropyCoding;
+using NeuralCompression.Codec.WeightCoding.Classified.Kernels;
 
 namespace NeuralCompression.Codec.WeightCoding.Classified;
 
@@ -9,6 +12,14 @@ internal sealed class ClassifiedText
     private readonly byte[] sizes;
     private readonly byte[] classes;
     private readonly int firstDigit;
+
+    // Parts of the energy and of the expected sign, by signed size.
+    private readonly Vector128<byte> near;
+    private readonly Vector128<byte> second;
+    private readonly Vector128<byte> far;
+    private readonly Vector128<byte> side;
+    private readonly Vector128<byte> nearSign;
+    private readonly Vector128<byte> farSign;
 
     /// <param name="matrix">The weights that are left where empty rows and columns are left out as the parameters say.</param>
     /// <param name="parameters">Everything but precision and number of tables matters.</param>
@@ -22,6 +33,12 @@ internal sealed class ClassifiedText
         sizes = matrix.Sizes;
         Width = matrix.Width;
         Parameters = parameters;
+        near = Vector128.Create(ClassifiedSteps.Weights(parameters.NearWeight));
+        second = Vector128.Create(ClassifiedSteps.Weights(parameters.SecondWeight));
+        far = Vector128.Create(ClassifiedSteps.Weights(parameters.FarWeight));
+        side = Vector128.Create(ClassifiedSteps.Weights(parameters.SideWeight));
+        nearSign = Vector128.Create(ClassifiedSteps.Signs(parameters.SignOfNear));
+        farSign = Vector128.Create(ClassifiedSteps.Signs(parameters.SignOfFar));
         RowClasses = rowClasses;
         ColumnClasses = columnClasses;
         Rows = new LaneRows(rowClasses, RansConstants.LaneCounts[parameters.LaneCode]);
@@ -58,7 +75,7 @@ internal sealed class ClassifiedText
     internal bool IsEmptyColumn(int column) => classes[column] == 0;
 
     /// <summary>Counts digits by context in every <paramref name="stride"/>-th row, times the stride.</summary>
-    [System.Runtime.CompilerServices.MethodImpl(System.Runtime.CompilerServices.MethodImplOptions.AggressiveOptimization)]
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     internal int[] Count(int stride)
     {
         var counts = new int[ClassifiedLayout.Contexts * Alphabet];
@@ -87,13 +104,13 @@ internal sealed class ClassifiedText
             FillRow(row, Digits.AsSpan(row * Width, Width), Contexts.AsSpan(row * Width, Width));
     }
 
-    [System.Runtime.CompilerServices.MethodImpl(System.Runtime.CompilerServices.MethodImplOptions.AggressiveOptimization)]
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     private void FillRow(int row, Span<byte> digits, Span<byte> contexts)
     {
         int start = row / Rows.Stripe * Rows.Stripe * Width;
         int place = row * Width;
         int scale = RowClasses[Rows.Rows[row]] - 2;
-        int far = Math.Max(Parameters.FarDistance, 2);
+        int distance = Math.Max(Parameters.FarDistance, 2);
         ReadOnlySpan<byte> history = sizes.AsSpan(start, place - start + Width);
         ReadOnlySpan<sbyte> values = symbols.AsSpan(place, Width);
         ReadOnlySpan<byte> columns = classes;
@@ -102,28 +119,60 @@ internal sealed class ClassifiedText
         int secondWeight = Parameters.SecondWeight;
         int farWeight = Parameters.FarWeight;
         int sideWeight = Parameters.SideWeight;
-        int nearSign = Parameters.SignOfNear ? 1 : 0;
-        int farSign = Parameters.SignOfFar ? 1 : 0;
+        int signOfNear = Parameters.SignOfNear ? 1 : 0;
+        int signOfFar = Parameters.SignOfFar ? 1 : 0;
         bool usesFar = Parameters.UsesFar;
         for (int column = 0; column < values.Length; column++, at++)
         {
+            // Once all neighbours lie in the stripe, sixteen at a time; empty columns get a context that nothing reads.
+            if (at > distance && column + Vector128<byte>.Count <= values.Length)
+            {
+                FillSixteen(history, at, distance, Vector128.Create(values.Slice(column, Vector128<byte>.Count)).AsByte(), out Vector128<byte> digit, out Vector128<byte> energies);
+                digit.CopyTo(digits[column..]);
+                Vector128<byte> scales = Vector128.Create(columns.Slice(column, Vector128<byte>.Count)) + Vector128.Create((byte)scale);
+                ((scales * Vector128.Create((byte)ClassifiedLayout.Energies)) | energies).CopyTo(contexts[column..]);
+                column += Vector128<byte>.Count - 1;
+                at += Vector128<byte>.Count - 1;
+                continue;
+            }
+
             int columnClass = columns[column];
             if (columnClass == 0)
                 continue;
-            int near = Size(history, at - 1);
-            int energy = (nearWeight * Math.Abs(near)) + (secondWeight * Math.Abs(Size(history, at - 2)));
-            int sign = nearSign * near;
+            int beside = Size(history, at - 1);
+            int energy = (nearWeight * Math.Abs(beside)) + (secondWeight * Math.Abs(Size(history, at - 2)));
+            int sign = signOfNear * beside;
             if (usesFar)
             {
-                int above = Size(history, at - far);
-                energy += (farWeight * Math.Abs(above)) + (sideWeight * (Math.Abs(Size(history, at - far - 1)) + Math.Abs(Size(history, at - far + 1))));
-                sign += farSign * above;
+                int above = Size(history, at - distance);
+                energy += (farWeight * Math.Abs(above)) + (sideWeight * (Math.Abs(Size(history, at - distance - 1)) + Math.Abs(Size(history, at - distance + 1))));
+                sign += signOfFar * above;
             }
 
             int symbol = values[column];
             digits[column] = (byte)((sign < 0 ? -symbol : symbol) - firstDigit);
             contexts[column] = (byte)(((scale + columnClass) * ClassifiedLayout.Energies) + Math.Min(energy, ClassifiedLayout.Energies - 1));
         }
+    }
+
+    // Digits and energies of sixteen weights from a place on.
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    private void FillSixteen(ReadOnlySpan<byte> history, int at, int distance, Vector128<byte> values, out Vector128<byte> digits, out Vector128<byte> energies)
+    {
+        Vector128<byte> beside = Vector128.Create(history.Slice(at - 1, Vector128<byte>.Count));
+        energies = Vector128.Shuffle(near, beside) + Vector128.Shuffle(second, Vector128.Create(history.Slice(at - 2, Vector128<byte>.Count)));
+        Vector128<byte> sign = Vector128.Shuffle(nearSign, beside);
+        if (Parameters.UsesFar)
+        {
+            Vector128<byte> above = Vector128.Create(history.Slice(at - distance, Vector128<byte>.Count));
+            energies += Vector128.Shuffle(far, above) + Vector128.Shuffle(side, Vector128.Create(history.Slice(at - distance - 1, Vector128<byte>.Count)))
+                + Vector128.Shuffle(side, Vector128.Create(history.Slice(at - distance + 1, Vector128<byte>.Count)));
+            sign += Vector128.Shuffle(farSign, above);
+        }
+
+        energies = Vector128.Min(energies, Vector128.Create((byte)(ClassifiedLayout.Energies - 1)));
+        Vector128<byte> negative = Vector128.LessThan(sign.AsSByte(), Vector128<sbyte>.Zero).AsByte();
+        digits = (values ^ negative) - negative - Vector128.Create((byte)firstDigit);
     }
 
     // With its sign; before the stripe everything is 0.

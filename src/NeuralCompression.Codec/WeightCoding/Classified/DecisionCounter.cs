@@ -6,11 +6,14 @@ internal struct DecisionCounter
     /// <summary>Both counts are halved when their sum reaches this.</summary>
     private const int Limit = 255;
 
+    // ceil(2^32 / n): multiplied by a number below 2^32 / n and shifted it gives the quotient exactly, without the division that decisions would wait for.
+    private static readonly ulong[] Reciprocals = Array.ConvertAll(Enumerable.Range(0, Limit + 1).ToArray(), n => n == 0 ? 0 : ((1UL << 32) + (ulong)n - 1) / (ulong)n);
+
     private byte zeros;
     private byte ones;
 
     /// <summary>Of a one; 128 to 65,408, in 1/65,536.</summary>
-    internal readonly int Probability => (((2 * ones) + 1) << 16) / (2 * (zeros + ones + 1));
+    internal readonly int Probability => (int)((((2 * (ulong)ones) + 1) << 15) * Reciprocals[zeros + ones + 1] >> 32);
 
     internal void Add(int bit)
     {

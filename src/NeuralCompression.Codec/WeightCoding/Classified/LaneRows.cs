@@ -1,18 +1,21 @@
+using System.Runtime.CompilerServices;
+
 namespace NeuralCompression.Codec.WeightCoding.Classified;
 
 /// <summary>Which lane codes which rows: the rows that are not empty, cut into stripes of equal length, the last maybe shorter. Source: docs/format.md, section 5.8.4.</summary>
 internal readonly struct LaneRows
 {
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     internal LaneRows(ReadOnlySpan<byte> rowClasses, int lanes)
     {
-        var live = new List<int>(rowClasses.Length);
+        Rows = new int[rowClasses.Length - rowClasses.Count((byte)0)];
+        int place = 0;
         for (int row = 0; row < rowClasses.Length; row++)
         {
             if (rowClasses[row] != 0)
-                live.Add(row);
+                Rows[place++] = row;
         }
 
-        Rows = [.. live];
         Stripe = Math.Max(1, (Rows.Length + lanes - 1) / lanes);
         Lanes = (Rows.Length + Stripe - 1) / Stripe;
     }

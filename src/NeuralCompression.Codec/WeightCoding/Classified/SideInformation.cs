@@ -1,3 +1,4 @@
+using System.Runtime.CompilerServices;
 using NeuralCompression.Codec.WeightCoding.ContextMixing;
 
 namespace NeuralCompression.Codec.WeightCoding.Classified;
@@ -11,6 +12,7 @@ internal static class SideInformation
     private const int StepCounters = 8;
 
     /// <summary>Codes the classes of all rows or of all columns, each in the context of the one before.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     internal static void Classes<TCoder>(ref TCoder coder, Span<byte> classes)
         where TCoder : struct, IDecisionCoder, allows ref struct
     {
@@ -34,6 +36,7 @@ internal static class SideInformation
     /// <param name="scales">Bit s is set where scale s occurs.</param>
     /// <param name="energies">Energies that occur: 1 or <see cref="ClassifiedLayout.Energies"/>.</param>
     /// <param name="tables">How many there are.</param>
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     internal static void Map<TCoder>(ref TCoder coder, Span<byte> map, int scales, int energies, int tables)
         where TCoder : struct, IDecisionCoder, allows ref struct
     {
@@ -57,6 +60,7 @@ internal static class SideInformation
         }
     }
 
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     private static int Step<TCoder>(ref TCoder coder, scoped Span<DecisionCounter> counters, int value, int previous, int tables)
         where TCoder : struct, IDecisionCoder, allows ref struct
     {
@@ -73,6 +77,7 @@ internal static class SideInformation
         return down ? previous - step : previous + step;
     }
 
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
     private static int Code<TCoder>(ref TCoder coder, scoped ref DecisionCounter counter, int bit)
         where TCoder : struct, IDecisionCoder, allows ref struct
     {

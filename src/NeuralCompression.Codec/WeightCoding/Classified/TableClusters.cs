@@ -1,3 +1,4 @@
+using System.Runtime.CompilerServices;
 using NeuralCompression.Codec.EntropyCoding;
 
 namespace NeuralCompression.Codec.WeightCoding.Classified;
@@ -50,17 +51,18 @@ internal sealed class TableClusters
         for (int context = 0; context < ClassifiedLayout.Contexts; context++)
         {
             ReadOnlySpan<int> own = counts.Slice(context * alphabet, alphabet);
-            if (own.IndexOfAnyExcept(0) < 0)
+            int first = own.IndexOfAnyExcept(0);
+            if (first < 0)
                 continue;
-            var group = new Group { Counts = new long[alphabet], Contexts = [context] };
-            for (int digit = 0; digit < alphabet; digit++)
+            var group = new Group { Counts = new long[alphabet], Contexts = [context], First = first, Last = own.LastIndexOfAnyExcept(0) };
+            for (int digit = first; digit <= group.Last; digit++)
             {
                 group.Counts[digit] = own[digit];
                 group.Total += own[digit];
                 group.Magnitude += own[digit] * (long)Math.Abs(digit - zero);
             }
 
-            group.Cost = CostOf(group.Counts);
+            group.Cost = CostOf(group, null);
             groups.Add(group);
         }
 
@@ -86,6 +88,7 @@ internal sealed class TableClusters
         return new TableClusters(map, groups.ConvertAll(group => group.Counts), cost);
     }
 
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     private static void Merge(List<Group> groups, int most)
     {
         for (int i = 0; i + 1 < groups.Count; i++)
@@ -137,15 +140,20 @@ internal sealed class TableClusters
             counts[only == 0 ? 1 : only - 1] = 1;
     }
 
-    [System.Runtime.CompilerServices.MethodImpl(System.Runtime.CompilerServices.MethodImplOptions.AggressiveOptimization)]
-    private static long CostOf(long[] counts)
+    // What a text with the counts of one group, or of two together, takes with its table. All symbols that occur are in the range.
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    private static long CostOf(Group group, Group? other)
     {
+        (int first, int last) = other is null ? (group.First, group.Last) : (Math.Min(group.First, other.First), Math.Max(group.Last, other.Last));
+        ReadOnlySpan<long> counts = group.Counts.AsSpan(first, last - first + 1);
+        ReadOnlySpan<long> others = other is null ? default : other.Counts.AsSpan(first, counts.Length);
         long total = 0;
         long text = 0;
-        long quarters = TableQuarters + MapQuarters;
+        long quarters = TableQuarters + MapQuarters + (first > 0 ? GapQuarters : 0) + (last < group.Counts.Length - 1 ? GapQuarters : 0);
         bool inGap = false;
-        foreach (long count in counts)
+        for (int i = 0; i < counts.Length; i++)
         {
+            long count = counts[i] + (others.IsEmpty ? 0 : others[i]);
             if (count == 0)
             {
                 quarters += inGap ? 0 : GapQuarters;
@@ -168,6 +176,12 @@ internal sealed class TableClusters
 
         internal required List<int> Contexts { get; init; }
 
+        /// <summary>The first digit that occurs.</summary>
+        internal int First { get; set; }
+
+        /// <summary>The last digit that occurs.</summary>
+        internal int Last { get; set; }
+
         internal long Total { get; set; }
 
         internal long Magnitude { get; set; }
@@ -181,24 +195,18 @@ internal sealed class TableClusters
 
         internal void Price(Group next)
         {
-            merged = CostOf(Sum(next));
+            merged = CostOf(this, next);
             Loss = merged - Cost - next.Cost;
         }
 
         internal void Take(Group next)
         {
-            for (int digit = 0; digit < Counts.Length; digit++)
+            for (int digit = next.First; digit <= next.Last; digit++)
                 Counts[digit] += next.Counts[digit];
+            First = Math.Min(First, next.First);
+            Last = Math.Max(Last, next.Last);
             Contexts.AddRange(next.Contexts);
             Cost = merged;
-        }
-
-        private long[] Sum(Group next)
-        {
-            var sum = new long[Counts.Length];
-            for (int digit = 0; digit < sum.Length; digit++)
-                sum[digit] = Counts[digit] + next.Counts[digit];
-            return sum;
         }
     }
 }

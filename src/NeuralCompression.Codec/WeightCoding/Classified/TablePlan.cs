@@ -49,9 +49,14 @@ internal sealed class TablePlan
     internal static TablePlan Create(ReadOnlySpan<int> counts, int alphabet, int zero)
     {
         var plans = new List<TablePlan>();
+        TableClusters? clusters = null;
+        int most = 0;
         for (int precision = MinPrecisionBits; precision <= ClassifiedLayout.MaxPrecisionBits; precision++)
         {
-            var clusters = TableClusters.Create(counts, alphabet, zero, Math.Clamp(Slots >> precision, AlwaysTables, ClassifiedLayout.MaxTables));
+            int allowed = Math.Clamp(Slots >> precision, AlwaysTables, ClassifiedLayout.MaxTables);
+            if (clusters is null || (allowed != most && clusters.Counts.Count > Math.Min(allowed, most)))
+                clusters = TableClusters.Create(counts, alphabet, zero, allowed);
+            most = allowed;
             if (Create(clusters, precision) is TablePlan plan)
                 plans.Add(plan);
         }

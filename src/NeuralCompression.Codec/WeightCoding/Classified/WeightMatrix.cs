@@ -1,3 +1,5 @@
+using System.Runtime.CompilerServices;
+
 namespace NeuralCompression.Codec.WeightCoding.Classified;
 
 /// <summary>Weights by row and column, without the rows and columns that are left out, and their signed sizes.</summary>
@@ -8,6 +10,7 @@ internal sealed class WeightMatrix
     /// <param name="keepsRow">Rows to keep.</param>
     /// <param name="keepsColumn">Columns to keep.</param>
     /// <param name="sizeShift">Low bits that sizes leave out.</param>
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     internal WeightMatrix(ReadOnlySpan<sbyte> symbols, int width, bool[] keepsRow, bool[] keepsColumn, int sizeShift)
     {
         var columns = new List<int>(width);

@@ -1,4 +1,3 @@
-using System.Buffers;
 using System.Numerics.Tensors;
 using NeuralCompression.Codec.EntropyCoding;
 using NeuralCompression.Codec.EntropyCoding.Kernels;
@@ -23,47 +22,54 @@ internal static class GroupEncoder
     /// <summary>Bytes from which the symbols coded apart get 32 lanes: they are few, but would take long one by one.</summary>
     private const int ApartWideFrom = 2 << 10;
 
+    /// <summary>Bytes for the rest of a text, and to spare where a sample tells how many groups have no token.</summary>
+    private const int ApartRoom = 1 << 10;
+
     /// <summary>Above this alphabet symbols are counted on their own before groups are, since pairs seldom pay.</summary>
     private const int SmallAlphabet = 16;
 
-    /// <summary>Codes symbols in groups where that is not much longer than a token for each.</summary>
+    /// <summary>Chooses between groups and a token for each symbol, from the counts of a text or of a sample of it.</summary>
     /// <param name="text">Symbols of 8 bits, two's complement.</param>
+    /// <param name="weight">How many symbols of the whole text each of these stands for.</param>
     /// <param name="first">The smallest.</param>
     /// <param name="alphabetSize">Symbols minus the smallest are below this.</param>
     /// <param name="tolerance">A larger group may cost one part in this many.</param>
-    /// <param name="plain">The plan for a token each; null where there is none.</param>
-    /// <returns>The payload, or null where a token each is better.</returns>
-    internal static BackwardBuffer? TryEncode(ReadOnlySpan<byte> text, byte first, int alphabetSize, int tolerance, out RansPlan? plain)
+    /// <param name="symbols">Counts of symbols; empty where groups were chosen and nothing else was counted.</param>
+    /// <returns>The choice, or null where a token each is better.</returns>
+    internal static GroupPlan? Choose(ReadOnlySpan<byte> text, int weight, byte first, int alphabetSize, int tolerance, out long[] symbols)
     {
-        plain = null;
+        symbols = [];
         int size = 0;
         if (text.Length >= MinLength && alphabetSize <= SmallAlphabet)
             size = LargestSize(alphabetSize, SampledBits(text, first, alphabetSize));
+        long plainBytes = long.MaxValue;
         if (size == 0)
         {
-            plain = Plain(ByteHistogram.Count(text, alphabetSize, first));
-            if (text.Length < MinLength || plain is null)
+            symbols = Weighted(ByteHistogram.Count(text, alphabetSize, first), weight);
+            if (text.Length < MinLength || Plain(symbols) is not RansPlan plain)
                 return null;
-            size = LargestSize(alphabetSize, (plain.EstimatedBytes << (FixedPointLog2.FractionBits + 3)) / text.Length);
+            plainBytes = plain.EstimatedBytes;
+            size = LargestSize(alphabetSize, (plainBytes << (FixedPointLog2.FractionBits + 3)) / ((long)text.Length * weight));
             if (size == 0)
                 return null;
         }
 
         List<int[]> counts = [SymbolGroups.Count(text, first, alphabetSize, size)];
+        foreach (ref int count in counts[0].AsSpan())
+            count *= weight;
         for (int half = size / 2; half >= 1; half /= 2)
             counts.Add(SymbolGroups.Halve(counts[^1], SymbolGroups.Numbers(alphabetSize, half)));
-        if (plain is null)
+        if (symbols.Length == 0)
         {
-            long[] symbols = Array.ConvertAll(counts[^1], count => (long)count);
+            symbols = Array.ConvertAll(counts[^1], count => (long)count);
             foreach (byte symbol in text[(text.Length / size * size)..])
                 symbols[(byte)(symbol - first)]++;
-            plain = Plain(symbols);
-            if (plain is null)
+            if (Plain(symbols) is not RansPlan plain)
                 return null;
+            plainBytes = plain.EstimatedBytes;
         }
 
-        GroupPlan? chosen = Choose(counts, alphabetSize, size, plain.EstimatedBytes, tolerance);
-        return chosen is null ? null : Write(text, first, alphabetSize, chosen);
+        return Choose(counts, alphabetSize, size, plainBytes, tolerance);
     }
 
     // The largest group whose tokens would not need more bits than tokens have; 0 where there is none.
@@ -97,7 +103,10 @@ internal static class GroupEncoder
         return bits / MinLength;
     }
 
-    private static RansPlan? Plain(long[] counts) => RansPlan.Create(counts, GroupPlan.PrecisionBits, wideFrom: RansPlan.FastWideFrom);
+    private static long[] Weighted(long[] counts, int weight) => Array.ConvertAll(counts, count => count * weight);
+
+    /// <summary>The plan for a token each; null where there is none.</summary>
+    internal static RansPlan? Plain(ReadOnlySpan<long> counts) => RansPlan.Create(counts, GroupPlan.PrecisionBits, wideFrom: RansPlan.FastWideFrom);
 
     // The largest group among those whose estimate is close to the smallest.
     private static GroupPlan? Choose(List<int[]> counts, int alphabetSize, int maxSize, long plainBytes, int tolerance)
@@ -115,39 +124,34 @@ internal static class GroupEncoder
         return plans.Find(plan => plan.EstimatedBytes <= smallest + (smallest / tolerance));
     }
 
-    private static BackwardBuffer Write(ReadOnlySpan<byte> text, byte first, int alphabetSize, GroupPlan plan)
+    /// <summary>Writes the payload.</summary>
+    internal static BackwardBuffer Write(ReadOnlySpan<byte> text, byte first, int alphabetSize, GroupPlan plan)
     {
         int size = plan.GroupSize;
         int groups = text.Length / size;
         ReadOnlySpan<byte> rest = text[(groups * size)..];
-        int apartLength = (plan.Escaped * size) + rest.Length;
-        byte[] rented = ArrayPool<byte>.Shared.Rent(apartLength);
-        BackwardBuffer? payload = null;
+        using var apart = new BackwardBuffer((plan.Escaped * size) + ApartRoom);
+        Span<byte> restDigits = stackalloc byte[rest.Length];
+        TensorPrimitives.Subtract(rest, first, restDigits);
+        apart.Prepend(restDigits);
+        BackwardBuffer payload = RansEncoder.Encode(new GroupTokens(text, first, alphabetSize, plan, apart), groups, plan.Tokens);
         try
         {
-            Span<byte> apart = rented.AsSpan(0, apartLength);
-            TensorPrimitives.Subtract(rest, first, apart[^rest.Length..]);
-            payload = RansEncoder.Encode(new GroupTokens(text, first, alphabetSize, plan, apart[..^rest.Length]), groups, plan.Tokens);
-
             using var head = new MemoryStream();
             head.WriteByte((byte)(int.Log2(size) | (plan.HasEscape ? GroupLayout.EscapeBit : 0) | (plan.RiceBits << GroupLayout.RiceOffset)));
             head.WriteByte((byte)(plan.Listed.Length - 1));
             WriteList(head, plan);
             if (plan.HasEscape)
-                WriteCount(head, (uint)plan.Escaped);
-            if (apartLength > 0)
-                PlaneCoder.WritePlane(head, apart, GroupPlan.PrecisionBits, ApartWideFrom);
+                WriteCount(head, (uint)((apart.Written.Length - rest.Length) / size));
+            if (apart.Written.Length > 0)
+                PlaneCoder.WritePlane(head, apart.Written.Span, GroupPlan.PrecisionBits, ApartWideFrom);
             payload.Prepend(head.GetBuffer().AsSpan(0, (int)head.Length));
             return payload;
         }
         catch
         {
-            payload?.Dispose();
+            payload.Dispose();
             throw;
-        }
-        finally
-        {
-            ArrayPool<byte>.Shared.Return(rented);
         }
     }
 

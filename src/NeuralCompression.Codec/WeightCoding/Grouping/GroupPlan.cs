@@ -35,7 +35,7 @@ internal sealed class GroupPlan
     /// <summary>True when a last token stands for all other groups.</summary>
     internal bool HasEscape => Escaped > 0;
 
-    /// <summary>How many groups have no token of their own.</summary>
+    /// <summary>How many groups have no token of their own; where a sample was counted, about how many.</summary>
     internal int Escaped { get; }
 
     /// <summary>Low bits of a gap between two listed numbers that are written as they are.</summary>

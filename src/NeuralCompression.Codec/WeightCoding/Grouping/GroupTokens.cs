@@ -1,68 +1,88 @@
-using System.Numerics.Tensors;
+using System.Buffers;
+using System.Runtime.CompilerServices;
 using NeuralCompression.Codec.EntropyCoding;
 using NeuralCompression.Codec.EntropyCoding.Kernels;
 
 namespace NeuralCompression.Codec.WeightCoding.Grouping;
 
 /// <summary>The tokens of a text's groups; the digits of groups without one are put aside on the way.</summary>
-internal ref struct GroupTokens : ITokenSource
+/// <remarks>Where all numbers of groups fit in a byte they are not turned into tokens: the coder's table is laid out by number.</remarks>
+internal readonly ref struct GroupTokens : ITokenSource
 {
     private readonly ReadOnlySpan<byte> text;
     private readonly byte first;
     private readonly int alphabetSize;
     private readonly GroupPlan plan;
     private readonly byte[] tokenOf;
-    private readonly Span<byte> apart;
-    private int apartLeft;
+    private readonly SearchValues<byte>? escaped;
+    private readonly BackwardBuffer apart;
 
     /// <summary>Prepares.</summary>
     /// <param name="text">Symbols of 8 bits.</param>
     /// <param name="first">The smallest.</param>
     /// <param name="alphabetSize">Symbols minus the smallest are below this.</param>
     /// <param name="plan">Which groups have a token.</param>
-    /// <param name="apart">Receives the digits of the others, filled from its end; exactly as long as they are.</param>
-    internal GroupTokens(ReadOnlySpan<byte> text, byte first, int alphabetSize, GroupPlan plan, Span<byte> apart)
+    /// <param name="apart">Receives the digits of the others, from the last group to the first.</param>
+    internal GroupTokens(ReadOnlySpan<byte> text, byte first, int alphabetSize, GroupPlan plan, BackwardBuffer apart)
     {
         this.text = text;
         this.first = first;
         this.alphabetSize = alphabetSize;
         this.plan = plan;
         this.apart = apart;
-        apartLeft = apart.Length;
+        byte escape = (byte)plan.Listed.Length;
         tokenOf = new byte[SymbolGroups.Numbers(alphabetSize, plan.GroupSize)];
-        tokenOf.AsSpan().Fill((byte)plan.Listed.Length);
+        tokenOf.AsSpan().Fill(escape);
         for (int token = 0; token < plan.Listed.Length; token++)
             tokenOf[plan.Listed[token]] = (byte)token;
+        if (!plan.HasEscape)
+            return;
+        escaped = IsByNumber
+            ? SearchValues.Create([.. Enumerable.Range(0, tokenOf.Length).Where(number => Array.BinarySearch(plan.Listed, (ushort)number) < 0).Select(number => (byte)number)])
+            : SearchValues.Create(escape);
     }
 
-    public void Read(int start, scoped Span<byte> tokens)
+    private bool IsByNumber => tokenOf.Length <= RansConstants.MaxAlphabet;
+
+    public FrequencyTable TableFor(FrequencyTable tokens) => IsByNumber ? tokens.For(tokenOf) : tokens;
+
+    [SkipLocalsInit]
+    public ReadOnlySpan<byte> Read(int start, int count, byte[] room)
     {
         int size = plan.GroupSize;
-        Span<ushort> room = stackalloc ushort[SymbolGroups.Block];
-        while (tokens.Length > 0)
+        Span<ushort> numberRoom = stackalloc ushort[SymbolGroups.Block];
+        for (int left = count; left > 0;)
         {
             // From the last block to the first, so that what is put aside comes in reverse order.
-            int from = (tokens.Length - 1) / SymbolGroups.Block * SymbolGroups.Block;
-            Span<byte> block = tokens[from..];
-            Span<ushort> numbers = room[..block.Length];
+            int from = (left - 1) / SymbolGroups.Block * SymbolGroups.Block;
+            Span<byte> block = room.AsSpan(from, left - from);
+            Span<ushort> numbers = numberRoom[..block.Length];
             SymbolGroups.Number(text.Slice((start + from) * size, block.Length * size), first, alphabetSize, size, numbers);
-            NumberTables.Map(numbers, tokenOf, block);
-            if (plan.HasEscape)
+            if (IsByNumber)
+                NumberTables.Narrow(numbers, block);
+            else
+                NumberTables.Map(numbers, tokenOf, block);
+            if (escaped is not null)
                 PutAside(block, start + from);
-            tokens = tokens[..from];
+            left = from;
         }
+
+        return room.AsSpan(0, count);
     }
 
-    private void PutAside(scoped ReadOnlySpan<byte> tokens, int start)
+    private void PutAside(ReadOnlySpan<byte> block, int start)
     {
-        byte escape = (byte)plan.Listed.Length;
         int size = plan.GroupSize;
+        Span<byte> digits = stackalloc byte[sizeof(ulong)];
+        digits = digits[..size];
         int found;
-        while ((found = tokens.LastIndexOf(escape)) >= 0)
+        while ((found = block.LastIndexOfAny(escaped!)) >= 0)
         {
-            apartLeft -= size;
-            TensorPrimitives.Subtract(text.Slice((start + found) * size, size), first, apart.Slice(apartLeft, size));
-            tokens = tokens[..found];
+            ReadOnlySpan<byte> group = text.Slice((start + found) * size, size);
+            for (int i = 0; i < group.Length; i++)
+                digits[i] = (byte)(group[i] - first);
+            apart.Prepend(digits);
+            block = block[..found];
         }
     }
 }

@@ -14,8 +14,8 @@ internal static class IntegerForms
     /// <summary>Elements looked at to choose a form: enough to tell counters, positions and weights apart.</summary>
     private const int SampleLength = 1 << 16;
 
-    /// <summary>bool has only its bytes.</summary>
-    internal static bool Allows(ElementType type) => type is not ElementType.Bool && !type.IsFloatingPoint();
+    /// <summary>bool and the 8-bit floats have only their bytes.</summary>
+    internal static bool Allows(ElementType type) => type is (>= ElementType.Int8 and <= ElementType.Int64) or (>= ElementType.UInt16 and <= ElementType.UInt64);
 
     /// <summary>The form with the smallest estimate over a run of elements from the middle; the simplest of equal ones.</summary>
     internal static ElementForm Choose(ReadOnlySpan<byte> elements, ElementType type)

@@ -1,7 +1,7 @@
 namespace NeuralCompression.Codec.WeightCoding.Classified.Kernels;
 
 /// <summary>Decodes columns of the current row of each lane, while a full step of words, two bytes for every lane, is left.</summary>
-/// <param name="steps">Tables, classes and history; updated. Its block receives the symbols of columns that are not empty, at the column number modulo 64.</param>
+/// <param name="steps">Tables, classes and history; updated. Its block receives the symbols, zeros for empty columns, at the column number modulo 64.</param>
 /// <param name="words">The words.</param>
 /// <param name="from">The first column.</param>
 /// <param name="to">The column after the last, in the same 64 columns.</param>

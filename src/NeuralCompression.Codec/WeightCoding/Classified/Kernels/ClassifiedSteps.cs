@@ -1,5 +1,7 @@
 using System.Buffers;
 using System.Numerics;
+using System.Runtime.CompilerServices;
+using System.Runtime.Intrinsics;
 using NeuralCompression.Codec.EntropyCoding;
 
 namespace NeuralCompression.Codec.WeightCoding.Classified.Kernels;
@@ -94,24 +96,34 @@ internal sealed class ClassifiedSteps : IDisposable
     internal uint[] ActiveMasks { get; } = new uint[RansReader.MaxLanes];
 
     /// <summary>Goes to the next row of each lane.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     internal void BeginRow(ReadOnlySpan<byte> classes)
     {
-        Active = classes.Length;
+        if (classes.Length != Active)
+        {
+            Active = classes.Length;
+            laneClasses.AsSpan().Clear();
+            ActiveMasks.AsSpan().Clear();
+            ActiveMasks.AsSpan(0, Active).Fill(uint.MaxValue);
+        }
+
         classes.CopyTo(laneClasses);
-        ClassMasks.AsSpan().Clear();
         ClassCount = 0;
         for (byte value = 1; value < ClassifiedLayout.Classes; value++)
         {
-            if (!classes.Contains(value))
-                continue;
-            Span<byte> mask = ClassMasks.AsSpan(ClassCount * RansReader.MaxLanes);
-            for (int lane = 0; lane < classes.Length; lane++)
-                mask[lane] = classes[lane] == value ? byte.MaxValue : (byte)0;
-            PresentClasses[ClassCount++] = value;
-        }
+            Span<byte> mask = ClassMasks.AsSpan(ClassCount * RansReader.MaxLanes, RansReader.MaxLanes);
+            Vector128<byte> any = Vector128<byte>.Zero;
+            for (int lane = 0; lane < mask.Length; lane += Vector128<byte>.Count)
+            {
+                Vector128<byte> same = Vector128.Equals(Vector128.Create(laneClasses.AsSpan(lane, Vector128<byte>.Count)), Vector128.Create(value));
+                same.CopyTo(mask[lane..]);
+                any |= same;
+            }
 
-        for (int lane = 0; lane < ActiveMasks.Length; lane++)
-            ActiveMasks[lane] = lane < Active ? uint.MaxValue : 0;
+            // A class that does not occur is overwritten by the next.
+            if (any != Vector128<byte>.Zero)
+                PresentClasses[ClassCount++] = value;
+        }
     }
 
     /// <summary>Gives back what was rented.</summary>
@@ -121,7 +133,8 @@ internal sealed class ClassifiedSteps : IDisposable
         ArrayPool<byte>.Shared.Return(History);
     }
 
-    private static byte[] Weights(int weight)
+    /// <summary>What a neighbour of each signed size adds to the energy.</summary>
+    internal static byte[] Weights(int weight)
     {
         var table = new byte[16];
         for (int size = 1; size <= ClassifiedLayout.MaxSize; size++)
@@ -129,7 +142,8 @@ internal sealed class ClassifiedSteps : IDisposable
         return table;
     }
 
-    private static byte[] Signs(bool counts)
+    /// <summary>What a neighbour of each signed size adds to the expected sign.</summary>
+    internal static byte[] Signs(bool counts)
     {
         var table = new byte[16];
         for (int size = -ClassifiedLayout.MaxSize; size <= ClassifiedLayout.MaxSize; size++)
@@ -137,6 +151,7 @@ internal sealed class ClassifiedSteps : IDisposable
         return table;
     }
 
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     private static uint[] BuildSlots(FrequencyTable[] tables, int precisionBits, int firstSymbol)
     {
         uint[] slots = ArrayPool<uint>.Shared.Rent(tables.Length << precisionBits);

@@ -20,9 +20,11 @@ internal static class ScalarClassified
         for (; column < to; column++)
         {
             Span<byte> now = Step(steps, 0);
+            Span<byte> symbols = steps.Block.AsSpan((column % ClassifiedLayout.BlockColumns) * lanes, lanes);
             int columnClass = steps.ColumnClasses[column];
             if (columnClass == 0)
             {
+                symbols.Clear();
                 if (!parameters.SkipsEmptyColumns)
                 {
                     now.Fill(ClassifiedLayout.Neutral);
@@ -39,7 +41,6 @@ internal static class ScalarClassified
             ReadOnlySpan<byte> far = Step(steps, Math.Max(parameters.FarDistance, 2));
             ReadOnlySpan<byte> before = Step(steps, Math.Max(parameters.FarDistance, 2) + 1);
             ReadOnlySpan<byte> after = Step(steps, Math.Max(parameters.FarDistance, 2) - 1);
-            Span<byte> symbols = steps.Block.AsSpan((column % ClassifiedLayout.BlockColumns) * lanes, lanes);
             for (int lane = 0; lane < steps.Active; lane++)
             {
                 int energy = steps.Near[near[lane]] + steps.Second[second[lane]] + steps.Far[far[lane]] + steps.Side[before[lane]] + steps.Side[after[lane]];
