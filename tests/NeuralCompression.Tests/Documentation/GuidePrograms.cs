@@ -158,7 +158,7 @@ internal static class GuidePrograms
         var builder = Host.CreateEmptyApplicationBuilder(null);
         // docs/hosting.md begin
         builder.Services.AddNeuralCompression().BindConfiguration("Compression");
-        builder.Services.AddNeuralCompression("small").BindConfiguration("Compression:Small").Configure(o => o.Include = (name, _) => name != "out.weight");
+        builder.Services.AddNeuralCompression("small").BindConfiguration("Compression:Small").Configure(o => o.Include = (name, weight) => weight.dim() > 1 && name != "out.weight");
         // docs/hosting.md end
 
         using var host = builder.Build();
@@ -168,5 +168,22 @@ internal static class GuidePrograms
         using var session = factory.Create(model, "small");
         // docs/hosting.md end
         Assert.Equal("in.weight", Assert.Single(session.Weights).Name);
+    }
+
+    public static void CommandLine()
+    {
+        // A safetensors file by hand: length of the header, header, 8 x 4 float32 zeros.
+        byte[] header = System.Text.Encoding.UTF8.GetBytes("{\"w\":{\"dtype\":\"F32\",\"shape\":[8,4],\"data_offsets\":[0,128]}}   ");
+        File.WriteAllBytes("model.safetensors", [(byte)header.Length, 0, 0, 0, 0, 0, 0, 0, .. header, .. new byte[128]]);
+
+        // docs/cli.md begin
+        using (SafetensorsReader source = SafetensorsReader.Open("model.safetensors"))
+            SafetensorsConverter.Compress(source, "model.ncm", new SafetensorsConversionOptions { Bits = 4, PerChannel = true });
+
+        using CompressedModelReader model = CompressedModelReader.Open("model.ncm");
+        SafetensorsConverter.Decompress(model, "back.safetensors");
+        // docs/cli.md end
+        Assert.Equal("w", Assert.Single(model.Tensors).Name);
+        Assert.True(File.Exists("back.safetensors"));
     }
 }

@@ -12,6 +12,7 @@ public sealed partial class ReadmeTests
     [InlineData("docs/guide.md", "GuidePrograms.cs")]
     [InlineData("docs/codec.md", "GuidePrograms.cs")]
     [InlineData("docs/hosting.md", "GuidePrograms.cs")]
+    [InlineData("docs/cli.md", "GuidePrograms.cs")]
     public void Blocks_OfADocument_AreTheCompiledPrograms(string document, string source)
     {
         string compiled = Repository.Read($"tests/NeuralCompression.Tests/Documentation/{source}");
@@ -29,7 +30,7 @@ public sealed partial class ReadmeTests
 
     [Fact]
     public void Pages_WithCode_AreAllCompiled() => Assert.Equal(
-        ["docs/codec.md", "docs/guide.md", "docs/hosting.md", "docs/start.md"],
+        ["docs/cli.md", "docs/codec.md", "docs/guide.md", "docs/hosting.md", "docs/start.md"],
         Directory.GetFiles(Path.Combine(Repository.Root, "docs"), "*.md").Select(p => $"docs/{Path.GetFileName(p)}").Where(p => p != "docs/design.md" && Block().IsMatch(Repository.Read(p))).Order(StringComparer.Ordinal));
 
     [Fact]
@@ -51,6 +52,7 @@ public sealed partial class ReadmeTests
     [InlineData(nameof(GuidePrograms.Guide))]
     [InlineData(nameof(GuidePrograms.Codec))]
     [InlineData(nameof(GuidePrograms.Hosting))]
+    [InlineData(nameof(GuidePrograms.CommandLine))]
     public void GuideProgram_Run_Works(string name) => InFolder(() => typeof(GuidePrograms).GetMethod(name)!.CreateDelegate<Action>()());
 
     [Fact]
