@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# One door for everything: ./build.sh demo | test | build | setup
+# One door for everything: ./build.sh demo | test | packages | build | setup
 # Each command does all the set-up it needs; running it again changes nothing.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")"
@@ -106,6 +106,54 @@ run_leg() {
         --filter 'FullyQualifiedName~Kernels|FullyQualifiedName~ContextMixing|FullyQualifiedName~GoldenTests|FullyQualifiedName~Quantizer' 2>&1 | tee -a "$log"
 }
 
+# What a stranger gets: packages of two clones of HEAD (equal assemblies, the promised dependencies), the README's program in an empty folder on them, and a program compiled ahead of time.
+check_packages() {
+    local folder version package app=README rid
+    folder=$(mktemp -d)
+    version=0.0.0-check.$(date +%s)
+    trap 'rm -rf "$folder" "${NUGET_PACKAGES:-$HOME/.nuget/packages}"/neuralcompression{,.codec}/"$version"' RETURN
+
+    for clone in one two; do
+        git clone --quiet --no-hardlinks . "$folder/$clone"
+        for package in NeuralCompression.Codec NeuralCompression; do
+            dotnet pack "$folder/$clone/src/$package" --configuration Release --output "$folder/$clone/packages" --verbosity quiet -nologo "-p:Version=$version" || return 1
+        done
+    done
+    for package in NeuralCompression.Codec NeuralCompression; do
+        for clone in one two; do unzip -q -o "$folder/$clone/packages/$package.$version.nupkg" -d "$folder/$clone/$package"; done
+        cmp "$folder"/{one,two}/"$package/lib/net10.0/$package.dll" || return 1
+        [ -f "$folder/one/$package/README.md" ] && grep -q '>MIT</license>' "$folder/one/$package/$package.nuspec" || return 1
+        echo "build.sh: $package: two clones give equal assemblies; depends on $(grep -o '<dependency id="[^"]*"' "$folder/one/$package/$package.nuspec" | cut -d'"' -f2 | sort | paste -sd' ')"
+    done
+    [ "$(grep -ho '<dependency id="[^"]*"' "$folder"/one/NeuralCompression*/*.nuspec | cut -d'"' -f2 | sort | paste -sd' ')" = \
+        "Microsoft.Extensions.Options NeuralCompression.Codec System.Numerics.Tensors TorchSharp" ] || { echo "build.sh: the packages have other dependencies than promised" >&2; return 1; }
+
+    mkdir "$folder/app"
+    awk '/^```csharp/ { inside = 1; next } /^```/ && inside { exit } inside' README.md > "$folder/app/Program.cs"
+    cat > "$folder/app/$app.csproj" <<EOF
+<Project Sdk="Microsoft.NET.Sdk">
+  <PropertyGroup>
+    <OutputType>Exe</OutputType>
+    <TargetFramework>net10.0</TargetFramework>
+    <ImplicitUsings>enable</ImplicitUsings>
+    <RestoreAdditionalProjectSources>$folder/one/packages</RestoreAdditionalProjectSources>
+  </PropertyGroup>
+  <ItemGroup>
+    <PackageReference Include="NeuralCompression" Version="$version" />
+    <PackageReference Include="libtorch-cpu-linux-x64" Version="2.10.0" />
+  </ItemGroup>
+</Project>
+EOF
+    (cd "$folder/app" && dotnet run --configuration Release --verbosity quiet && [ -s model.ncm ]) || return 1
+    echo "build.sh: the README's program ran on the packages and wrote a file of $(stat -c %s "$folder/app/model.ncm") bytes"
+
+    rid=$(dotnet --info | awk '$1 == "RID:" { print $2; exit }')
+    dotnet publish docs/samples/DecodeOnly --configuration Release --runtime "$rid" --output "$folder/aot" -nologo > "$folder/aot.log" || { cat "$folder/aot.log"; return 1; }
+    if grep -i 'warning' "$folder/aot.log"; then return 1; fi
+    "$folder/aot/DecodeOnly" || return 1
+    echo "build.sh: DecodeOnly has $(stat -c %s "$folder/aot/DecodeOnly") bytes, compiled ahead of time without a warning"
+}
+
 case "${1:-}" in
     setup) setup ;;
     build) setup; build ;;
@@ -113,5 +161,6 @@ case "${1:-}" in
         dotnet build docs/samples/TrainAndCompress --configuration Release --verbosity quiet -nologo
         exec dotnet run --project docs/samples/TrainAndCompress --configuration Release --no-build -- "$@" ;;
     test) shift; setup; build; run_tests "$@" ;;
-    *) echo "usage: ./build.sh demo [options] | test [dotnet test options] | build | setup" >&2; exit 2 ;;
+    packages) setup; check_packages ;;
+    *) echo "usage: ./build.sh demo [options] | test [dotnet test options] | packages | build | setup" >&2; exit 2 ;;
 esac

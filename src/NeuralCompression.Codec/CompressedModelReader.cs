@@ -35,6 +35,8 @@ public sealed class CompressedModelReader : IDisposable
             tensors[i] = new CompressedTensorInfo(entry, this, entry.AliasTarget >= 0 ? tensors[entry.AliasTarget] : null);
             names.Add(entry.Name, i);
         }
+
+        CodecEventSource.Log.FileOpened(tensors.Length, CodecInfo.Kernel);
     }
 
     /// <summary>The tensors in the order of the file, aliases included.</summary>

@@ -376,7 +376,9 @@ public sealed class CompressedModelWriter : IDisposable, ITensorSink
         cancellationToken.ThrowIfCancellationRequested();
         file?.Publish();
         completed = true;
-        return new CompressionReport(offset, [.. entries.Select(entry => Report(entry, entries))]);
+        var report = new CompressionReport(offset, [.. entries.Select(entry => Report(entry, entries))]);
+        CodecEventSource.Log.FileWritten(entries.Length, offset, report.OriginalBytes);
+        return report;
     }
 
     private ValueTask Write(ReadOnlyMemory<byte> bytes, bool isAsync, CancellationToken cancellationToken)

@@ -1,4 +1,7 @@
+using System.ComponentModel.DataAnnotations;
 using System.IO.Compression;
+using Microsoft.Extensions.Options;
+using NeuralCompression.Hosting;
 using TorchSharp.Modules;
 
 namespace NeuralCompression;
@@ -8,7 +11,7 @@ namespace NeuralCompression;
 /// An options object with an invalid or contradictory value makes the session's constructor throw
 /// <see cref="Microsoft.Extensions.Options.OptionsValidationException"/>, which names every fault at once.
 /// </remarks>
-public sealed class CompressionOptions
+public sealed class CompressionOptions : IValidatableObject
 {
     /// <summary>Noise level and limits of the weight range.</summary>
     public QuantizationOptions Quantization { get; set; } = new();
@@ -79,26 +82,40 @@ public sealed class CompressionOptions
 
     internal void ThrowIfInvalid()
     {
+        if (CompressionOptionsValidator.Instance.Validate(Options.DefaultName, this) is { Failed: true } result)
+        {
+            throw new OptionsValidationException(Options.DefaultName, typeof(CompressionOptions), result.Failures);
+        }
+    }
+
+    IEnumerable<ValidationResult> IValidatableObject.Validate(ValidationContext validationContext) => Validate().AsResults();
+
+    private OptionsFailures Validate()
+    {
         var failures = new OptionsFailures("Compression");
         failures.Require(Quantization is not null, nameof(Quantization), "must not be null.");
         failures.Require(Loss is not null, nameof(Loss), "must not be null.");
         failures.Require(Noise is not null, nameof(Noise), "must not be null.");
         failures.Require(Initialization is not null, nameof(Initialization), "must not be null.");
-        failures.ThrowIfAny(typeof(CompressionOptions));
+        if (Quantization is null || Loss is null || Noise is null || Initialization is null)
+        {
+            return failures;
+        }
+
         failures.Require(Enum.IsDefined(Mapping), nameof(Mapping), "is not a known mapping.");
         failures.Require(QuantizedForward is >= 0 and <= 1, nameof(QuantizedForward), "must lie in [0, 1].");
         failures.Require(Enum.IsDefined(Level), nameof(Level), "is not a known compression level.");
         failures.Require(TargetBytes is null or > 0, nameof(TargetBytes), "must be at least 1, or null for no budget.");
         failures.Require(TargetBytes is null || Level != CompressionLevel.NoCompression, nameof(Level), "must compress if there is a budget: the length of a raw file does not depend on its weights.");
-        failures.Require(TargetBytes is null || Loss!.Lambda > 0, "Loss.Lambda", "must be positive if there is a budget: it is the strength the budget starts from.");
-        failures.Require(TargetBytes is null || Quantization!.RateDistortion == 0, "Quantization.RateDistortion", "must be 0 if there is a budget, which finds the strength itself.");
+        failures.Require(TargetBytes is null || Loss.Lambda > 0, "Loss.Lambda", "must be positive if there is a budget: it is the strength the budget starts from.");
+        failures.Require(TargetBytes is null || Quantization.RateDistortion == 0, "Quantization.RateDistortion", "must be 0 if there is a budget, which finds the strength itself.");
         failures.Require(BudgetInterval >= 1, nameof(BudgetInterval), "must be at least 1.");
         failures.Require(BudgetInterval < 1 || BudgetSteps / 7 >= BudgetInterval, nameof(BudgetSteps), "must be at least 7 times BudgetInterval, or the strength would oscillate.");
-        failures.Require(Loss!.Include is null, "Loss.Include", "is for the loss used alone; in a session set Include.");
-        failures.Include(Quantization!.Validate());
+        failures.Require(Loss.Include is null, "Loss.Include", "is for the loss used alone; in a session set Include.");
+        failures.Include(Quantization.Validate());
         failures.Include(Loss.Validate());
-        failures.Include(Noise!.Validate());
-        failures.Include(Initialization!.Validate());
-        failures.ThrowIfAny(typeof(CompressionOptions));
+        failures.Include(Noise.Validate());
+        failures.Include(Initialization.Validate());
+        return failures;
     }
 }

@@ -1,6 +1,7 @@
 using System.IO.Compression;
 using NeuralCompression.Codec;
 using NeuralCompression.Codec.Container;
+using NeuralCompression.Diagnostics;
 using NeuralCompression.Interop;
 using NeuralCompression.Sessions;
 
@@ -69,7 +70,10 @@ public sealed partial class CompressionSession
     private CompressionReport Measure(ModelMeter meter)
     {
         ModuleStorage.Write(meter, _model, StoredForm(quantizeWeights: w => w.Quantize()));
-        return meter.Complete();
+        var report = meter.Complete();
+        CompressionEventSource.Log.Measured(Name, _steps, report.TotalBytes, BudgetFactor);
+        CompressionMeter.Measured(Name, report.TotalBytes);
+        return report;
     }
 
     // After every step.
@@ -104,6 +108,11 @@ public sealed partial class CompressionSession
 
         var search = new BudgetSearch(_model, _options.Level, rate => StoredForm(quantizeWeights: w => w.Quantize(rate)));
         Budget = search.Run(target, share);
+        if (!Budget.IsMet)
+        {
+            CompressionEventSource.Log.BudgetMissed(Name, target, Budget.Bytes, Budget.FloorBytes);
+        }
+
         return new RoundingRate(Budget.Strength, _options.Level);
     }
 

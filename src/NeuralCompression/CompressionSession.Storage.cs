@@ -1,5 +1,6 @@
 using System.IO.Compression;
 using NeuralCompression.Codec;
+using NeuralCompression.Diagnostics;
 using NeuralCompression.Interop;
 using NeuralCompression.Sessions;
 
@@ -106,7 +107,10 @@ public sealed partial class CompressionSession
     private CompressionReport Write(CompressedModelWriter writer)
     {
         ModuleStorage.Write(writer, _model, StoredForm(quantizeWeights: w => w.Quantized!));
-        return writer.Complete();
+        var report = writer.Complete();
+        CompressionEventSource.Log.Saved(Name, report.TotalBytes, report.OriginalBytes);
+        CompressionMeter.Saved(Name, report.TotalBytes);
+        return report;
     }
 
     private Dictionary<nint, QuantizedTensor> StoredForm(Func<SessionWeight, QuantizedTensor> quantizeWeights)

@@ -1,6 +1,7 @@
 using System.Runtime.CompilerServices;
 using NeuralCompression.Codec;
 using NeuralCompression.Codec.Container;
+using NeuralCompression.Diagnostics;
 using NeuralCompression.Interop;
 using NeuralCompression.Sessions;
 using TorchSharp.Modules;
@@ -71,6 +72,7 @@ public sealed partial class CompressionSession : IDisposable
     {
         ArgumentNullException.ThrowIfNull(model);
         _model = model;
+        Name = model.GetName();
         options ??= new CompressionOptions();
         options.ThrowIfInvalid();
         _options = options.Copy();
@@ -101,6 +103,8 @@ public sealed partial class CompressionSession : IDisposable
             Dispose();
             throw;
         }
+
+        CompressionEventSource.Log.SessionStarted(Name, _weights.Count, _weights.Sum(w => w.Length));
     }
 
     /// <summary>Strength of the compression term now; range [0, ∞). Settable between steps, for schedules.</summary>
@@ -141,6 +145,9 @@ public sealed partial class CompressionSession : IDisposable
 
     /// <summary>The schedule's phase of the next step; null without a schedule.</summary>
     public SchedulePhase? Phase => _options.Schedule?.PhaseAt(_steps);
+
+    // For diagnostics: the type, or the name the module was made with.
+    private string Name { get; }
 
     private LossStrengths Strengths => new(Strength, IsFrozen ? Equalizer : 0);
 
@@ -337,6 +344,7 @@ public sealed partial class CompressionSession : IDisposable
         LeaveQuantized();
         var rate = FitBudget(FreezeAim);
         _weights.ForEach(w => w.Freeze(rate));
+        CompressionEventSource.Log.ZerosFrozen(Name, _steps);
     }
 
     /// <summary>
@@ -357,6 +365,7 @@ public sealed partial class CompressionSession : IDisposable
         LeaveQuantized();
         var rate = FitBudget(share: 1);
         _weights.ForEach(w => w.Assign(rate));
+        CompressionEventSource.Log.LevelsFixed(Name, _steps);
     }
 
     /// <summary>
@@ -567,6 +576,7 @@ public sealed partial class CompressionSession : IDisposable
         }
 
         SteerStrength();
+        CompressionMeter.Step(Name, Strength);
         return changed;
     }
 
@@ -593,6 +603,11 @@ public sealed partial class CompressionSession : IDisposable
         QuantizedForward = phase.QuantizedForward?.At(fraction) ?? QuantizedForward;
         Equalizer = phase.Equalizer?.At(fraction) ?? Equalizer;
         LearningRateScale = phase.LearningRateScale?.At(fraction) ?? LearningRateScale;
+        if (isFirst)
+        {
+            CompressionEventSource.Log.PhaseStarted(Name, _steps, phase.Name);
+        }
+
         if (isFirst && phase.FreezeZeros)
         {
             FreezeZeros();

@@ -1,3 +1,4 @@
+using System.ComponentModel.DataAnnotations;
 using Microsoft.Extensions.Options;
 
 namespace NeuralCompression;
@@ -16,6 +17,9 @@ internal sealed class OptionsFailures(string section)
     }
 
     public void Include(OptionsFailures nested) => _failures.AddRange(nested._failures);
+
+    /// <summary>For generated validators. No member names: messages begin with them already.</summary>
+    public IEnumerable<ValidationResult> AsResults() => _failures.Select(f => new ValidationResult(f));
 
     /// <summary>Throws the same exception a host throws when the options come from configuration.</summary>
     public void ThrowIfAny(Type optionsType)

@@ -10,7 +10,7 @@ internal static class ReadmePrograms
 {
     public static CompressionReport First()
     {
-        // README begin
+        // README.md begin
         using var model = Sequential(Linear(20, 64), ReLU(), Linear(64, 2));
         var (x, y) = (torch.randn(512, 20), torch.randint(0, 2, [512]));
 
@@ -28,7 +28,7 @@ internal static class ReadmePrograms
         session.Quantize();                                        // the model now holds exactly what a reader will decode
         CompressionReport report = session.Save("model.ncm");      // real bytes per tensor
         model.LoadCompressed("model.ncm");                         // exact names and shapes, or an error that names every mismatch
-        // README end
+        // README.md end
         return report;
     }
 
@@ -37,11 +37,11 @@ internal static class ReadmePrograms
         using var model = Sequential(Linear(20, 64), ReLU(), Linear(64, 2));
         var (x, y) = (torch.randn(512, 20), torch.randint(0, 2, [512]));
 
-        // README begin
+        // README.md begin
         var compression = new SparsityEqualizingLoss(new LossOptions { Lambda = 1e-4 });
         var objective = functional.cross_entropy(model.call(x), y) + compression.call(model);
         model.SaveCompressed("model.ncm", new QuantizationOptions { NoiseLevel = 1.0 / 6 });
-        // README end
+        // README.md end
         objective.backward();
     }
 }

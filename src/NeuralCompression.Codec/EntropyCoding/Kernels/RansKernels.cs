@@ -24,6 +24,13 @@ internal static class RansKernels
     // Proven in an emulator only: on a real processor it has to agree with the scalar code once before it is used.
     private static readonly bool UseAvx512 = Avx512Rans.IsSupported && KernelSelfTest.Agrees(Avx512Rans.Encode, Avx512Rans.Decode);
 
+    /// <summary>The name of the kernel that <see cref="Decode(ReadOnlySpan{byte}, SlotTable, Span{uint}, Span{byte})"/> chooses for 32 and 64 lanes.</summary>
+    internal static string Widest =>
+        UseAvx512 ? "avx512"
+        : Avx2Rans.IsSupported ? "avx2"
+        : Vector128Rans.IsSupported ? "vector128"
+        : "scalar";
+
     /// <summary>True when a vector kernel encodes this many lanes here, which needs an <see cref="EncodeTable"/>.</summary>
     internal static bool HasKernel(int lanes) => lanes % LaneUnit == 0 && Avx2Rans.IsSupported;
 
