@@ -30,6 +30,10 @@ public class RansKernelTests(ITestOutputHelper output)
             Assert.Equal(Expected[expected], supported);
     }
 
+    // Not only that the kernel is there: that it is the one that runs.
+    [Fact]
+    public void CodecInfo_Kernel_IsTheWidestHere() => Assert.Equal(RansKernels.All.Last(kernel => kernel.IsSupported).Name, CodecInfo.Kernel);
+
     [Fact]
     public void SelfTest_OfEveryKernelHere_Agrees() =>
         Assert.All(RansKernels.All.Where(kernel => kernel is { IsSupported: true, Encode: not null, Decode: not null }), kernel => Assert.True(KernelSelfTest.Agrees(kernel.Encode!, kernel.Decode!)));
