@@ -1,4 +1,5 @@
 using System.Numerics;
+using System.Runtime.InteropServices;
 
 namespace NeuralCompression;
 
@@ -33,15 +34,28 @@ internal readonly record struct GradientCoefficients(double InnerSign, double In
         int i = 0;
         if (Vector<T>.IsSupported && weights.Length >= Vector<T>.Count)
         {
+            ref T weight = ref MemoryMarshal.GetReference(weights);
+            ref T target = ref MemoryMarshal.GetReference(gradient[..weights.Length]);
             var signBit = new Vector<T>(T.NegativeZero);
             var vInnerSign = new Vector<T>(innerSign);
             var vInnerWeight = new Vector<T>(innerWeight);
+            if (strengths.IsEmpty && double.IsPositiveInfinity(Critical))
+            {
+                // One pair everywhere.
+                for (; i <= weights.Length - Vector<T>.Count; i += Vector<T>.Count)
+                {
+                    var w = Vector.LoadUnsafe(ref weight, (nuint)i);
+                    var value = (vInnerSign ^ (w & signBit)) - (w * vInnerWeight);
+                    Vector.AndNot(value, Vector.Equals(w, Vector<T>.Zero)).StoreUnsafe(ref target, (nuint)i);
+                }
+            }
+
             var vOuterSign = new Vector<T>(outerSign);
             var vOuterWeight = new Vector<T>(outerWeight);
             var vCritical = new Vector<T>(critical);
             for (; i <= weights.Length - Vector<T>.Count; i += Vector<T>.Count)
             {
-                var w = new Vector<T>(weights[i..]);
+                var w = Vector.LoadUnsafe(ref weight, (nuint)i);
                 var negative = w & signBit;
                 var strength = strengths.IsEmpty ? Vector<T>.One : new Vector<T>(strengths[i..]);
                 var inner = ((vInnerSign ^ negative) * strength) - (w * vInnerWeight);
@@ -49,7 +63,7 @@ internal readonly record struct GradientCoefficients(double InnerSign, double In
 
                 // An infinite critical magnitude times a strength of zero is no number, which nothing is larger than.
                 var value = Vector.ConditionalSelect(Vector.GreaterThan(Vector.Abs(w), vCritical * strength), outer, inner);
-                Vector.AndNot(value, Vector.Equals(w, Vector<T>.Zero)).CopyTo(gradient[i..]);
+                Vector.AndNot(value, Vector.Equals(w, Vector<T>.Zero)).StoreUnsafe(ref target, (nuint)i);
             }
         }
 
