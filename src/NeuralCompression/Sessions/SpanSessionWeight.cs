@@ -635,6 +635,12 @@ internal sealed class SpanSessionWeight<T> : SessionWeight
     // Adds the prepared gradient of the term, by the chain rule.
     private void AddLossGradient(Span<T> target)
     {
+        if (IsDirect)
+        {
+            Term.AddGradient(MappedSpan, StrengthSpan, T.One / GainValue, target);
+            return;
+        }
+
         Span<T> scratch = stackalloc T[BlockLength];
         Span<T> slopes = stackalloc T[BlockLength];
         ReadOnlySpan<T> theta = ThetaSpan;
