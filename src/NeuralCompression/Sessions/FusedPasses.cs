@@ -130,6 +130,41 @@ internal static class FusedPasses
         return length;
     }
 
+    /// <summary>The proximal step: θ -= term · m′ / (√(v / correction) + ε), but a weight that would cross the zero point stops there.</summary>
+    /// <param name="mapping">The mapping.</param>
+    /// <param name="correction">Of the bias of the running mean.</param>
+    /// <param name="zeroPoint">θ of a zero weight.</param>
+    /// <param name="mapped">m(θ).</param>
+    /// <param name="moment">Running mean v of the squared task gradients.</param>
+    /// <param name="term">The gradient of the compression term by m, times the learning rate.</param>
+    /// <param name="theta">θ.</param>
+    public static int Move<TMapping>(
+        TMapping mapping, double correction, float zeroPoint, ReadOnlySpan<float> mapped, ReadOnlySpan<float> moment, ReadOnlySpan<float> term, Span<float> theta)
+        where TMapping : struct, IVectorMapping
+    {
+        int length = theta.Length - (theta.Length % Vector256<float>.Count);
+        ref float m = ref MemoryMarshal.GetReference(mapped[..length]);
+        ref float mean = ref MemoryMarshal.GetReference(moment[..length]);
+        ref float gradient = ref MemoryMarshal.GetReference(term[..length]);
+        ref float raw = ref MemoryMarshal.GetReference(theta);
+        var divisor = Vector256.Create((float)correction);
+        var epsilon = Vector256.Create((float)ProximalSettings.Epsilon);
+        var zero = Vector256.Create(zeroPoint);
+        for (nuint i = 0; i < (nuint)length; i += (nuint)Vector256<float>.Count)
+        {
+            Prefetch(ref m, i + Ahead);
+            Prefetch(ref mean, i + Ahead);
+            Prefetch(ref raw, i + Ahead);
+            var before = Vector256.LoadUnsafe(ref raw, i);
+            var step = Vector256.LoadUnsafe(ref gradient, i) * mapping.Slope(before, Vector256.LoadUnsafe(ref m, i));
+            var after = before - (step / (Vector256.Sqrt(Vector256.LoadUnsafe(ref mean, i) / divisor) + epsilon));
+            var crossed = (Vector256.GreaterThan(before, zero) & Vector256.LessThan(after, zero)) | (Vector256.LessThan(before, zero) & Vector256.GreaterThan(after, zero));
+            Vector256.ConditionalSelect(crossed, zero, after).StoreUnsafe(ref raw, i);
+        }
+
+        return length;
+    }
+
     /// <summary>Adds the chain-ruled gradients of task and compression term to that of θ, and writes g · m(θ) back.</summary>
     /// <param name="mapping">The mapping.</param>
     /// <param name="gain">The gain.</param>

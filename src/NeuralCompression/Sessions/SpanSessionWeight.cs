@@ -423,11 +423,13 @@ internal sealed class SpanSessionWeight<T> : SessionWeight
         var v = TensorMemory.Span<T>(Moment);
         var decay = T.CreateTruncating(ProximalSettings.Beta2);
         var gain = T.CreateTruncating(1 - ProximalSettings.Beta2);
+        ref T received = ref MemoryMarshal.GetReference(g[..v.Length]);
+        ref T mean = ref MemoryMarshal.GetReference(v);
         int i = 0;
         for (; Vector<T>.IsSupported && i <= v.Length - Vector<T>.Count; i += Vector<T>.Count)
         {
-            var each = new Vector<T>(g[i..]);
-            ((new Vector<T>(v[i..]) * decay) + (each * each * gain)).CopyTo(v[i..]);
+            var each = Vector.LoadUnsafe(ref received, (nuint)i);
+            ((Vector.LoadUnsafe(ref mean, (nuint)i) * decay) + (each * each * gain)).StoreUnsafe(ref mean, (nuint)i);
         }
 
         for (; i < v.Length; i++)
@@ -445,20 +447,17 @@ internal sealed class SpanSessionWeight<T> : SessionWeight
         var mapped = MappedSpan;
         bool untouched = true;
         bool moves = !IsAssigned && proximal is { Strengths.Any: true } && Moment is not null;
-        if (moves || IsAssigned)
-        {
-            untouched = OwnsParameter || Holds(gainBefore);
-            Remap();
-            if (moves)
-            {
-                PrepareTerm(proximal!.Value.Strengths * proximal.Value.LearningRate);
-            }
-        }
-
         if (IsAssigned)
         {
+            untouched = Holds(gainBefore);
             WriteEffectiveWeights();
             return untouched;
+        }
+
+        if (moves)
+        {
+            untouched = RemapAndCheck(gainBefore, gain);
+            PrepareTerm(proximal!.Value.Strengths * proximal.Value.LearningRate);
         }
 
         var checksum = default(BlockChecksum);
@@ -472,7 +471,7 @@ internal sealed class SpanSessionWeight<T> : SessionWeight
                 ProximalBlock(proximal!.Value.BiasCorrection, i, m, raw);
             }
 
-            int done = FollowFused(i, n, gainBefore, gain, checks: !moves, ref checksum, ref untouched);
+            int done = FollowFused(i, n, gainBefore, gain, constrains: Mapping.Kind == MappingKind.Clamp, checks: !moves, ref checksum, ref untouched);
             FollowBlock(i + done, n - done, gainBefore, gain, checks: !moves, ref checksum, ref untouched);
         }
 
@@ -481,18 +480,36 @@ internal sealed class SpanSessionWeight<T> : SessionWeight
         return untouched;
     }
 
+    // Mapped becomes m(θ) as the optimizer left θ. Did the parameter hold what the session had written?
+    private bool RemapAndCheck(T gainBefore, T gain)
+    {
+        bool untouched = true;
+        var ignored = default(BlockChecksum);
+        ReadOnlySpan<T> theta = ThetaSpan;
+        for (int i = 0; i < theta.Length; i += BlockLength)
+        {
+            int end = Math.Min(i + BlockLength, theta.Length);
+            int start = i + FollowFused(i, end - i, gainBefore, gain, constrains: false, checks: true, ref ignored, ref untouched);
+            untouched &= OwnsParameter || BlockOperations.IsProduct<T>(MappedSpan[start..end], gainBefore, ParameterSpan[start..end]);
+            MapBlock(theta, start, MappedSpan[start..end]);
+        }
+
+        MappedChanged();
+        return untouched;
+    }
+
     // What FollowBlock does, in one pass where there is one for the mapping; how many weights it has done.
-    private int FollowFused(int start, int count, T gainBefore, T gain, bool checks, ref BlockChecksum checksum, ref bool untouched)
+    private int FollowFused(int start, int count, T gainBefore, T gain, bool constrains, bool checks, ref BlockChecksum checksum, ref bool untouched)
     {
         return typeof(T) != typeof(float) || IsDirect || Support is not null ? 0
             : Mapping switch
             {
-                TanhMapping tanh => Run(tanh.Vectors, constrains: false, ref checksum, ref untouched),
-                ClampMapping { Vectors: { } clamp } => Run(clamp, constrains: true, ref checksum, ref untouched),
+                TanhMapping tanh => Run(tanh.Vectors, ref checksum, ref untouched),
+                ClampMapping { Vectors: { } clamp } => Run(clamp, ref checksum, ref untouched),
                 _ => 0,
             };
 
-        int Run<TMapping>(TMapping mapping, bool constrains, ref BlockChecksum checksum, ref bool untouched)
+        int Run<TMapping>(TMapping mapping, ref BlockChecksum checksum, ref bool untouched)
             where TMapping : struct, IVectorMapping
         {
             bool same = true;
@@ -547,18 +564,32 @@ internal sealed class SpanSessionWeight<T> : SessionWeight
     {
         Span<T> scratch = stackalloc T[BlockLength];
         Span<T> slopes = stackalloc T[BlockLength];
-        int n = theta.Length;
-        var step = scratch[..n];
-        var other = slopes[..n];
+        var gradient = scratch[..theta.Length];
         var strengths = StrengthSpan;
-        Term.Gradient(mapped, strengths.IsEmpty ? default : strengths.Slice(start, n), start, step);
-        SlopeOfMapped(theta, mapped, other);
+        ReadOnlySpan<T> moment = TensorMemory.Span<T>(Moment!).Slice(start, theta.Length);
+        Term.Gradient(mapped, strengths.IsEmpty ? default : strengths.Slice(start, theta.Length), start, gradient);
+        int done = typeof(T) != typeof(float) || IsDirect ? 0
+            : Mapping switch
+            {
+                TanhMapping tanh => FusedPasses.Move(tanh.Vectors, biasCorrection, (float)ZeroPoint, Single(mapped), Single(moment), Single(gradient), Single(theta)),
+                ClampMapping { Vectors: { } clamp } => FusedPasses.Move(clamp, biasCorrection, (float)ZeroPoint, Single(mapped), Single(moment), Single(gradient), Single(theta)),
+                _ => 0,
+            };
+        if (done == theta.Length)
+        {
+            return;
+        }
+
+        // The definition.
+        var step = gradient[done..];
+        var other = slopes[done..theta.Length];
+        SlopeOfMapped(theta[done..], mapped[done..], other);
         TensorPrimitives.Multiply(step, other, step);
-        TensorPrimitives.Divide(TensorMemory.Span<T>(Moment!).Slice(start, n), T.CreateTruncating(biasCorrection), other);
+        TensorPrimitives.Divide(moment[done..], T.CreateTruncating(biasCorrection), other);
         TensorPrimitives.Sqrt(other, other);
         TensorPrimitives.Add(other, T.CreateTruncating(ProximalSettings.Epsilon), other);
         TensorPrimitives.Divide(step, other, step);
-        MoveStoppingAtZero(theta, step, T.CreateTruncating(ZeroPoint));
+        MoveStoppingAtZero(theta[done..], step, T.CreateTruncating(ZeroPoint));
     }
 
     protected override void Constrain()

@@ -162,6 +162,43 @@ public sealed class FusedPassesTests
         }
     }
 
+    [Theory]
+    [MemberData(nameof(Mappings))]
+    public void Move_AnyValues_EqualsOneOperationAfterTheOther(string name)
+    {
+        var mapping = Mapping(name);
+        float zero = (float)mapping.Inverse(0.0);
+        const double Correction = 0.0079;
+        foreach (int length in Lengths)
+        {
+            float[] theta = Values(10, length);
+            float[] mapped = new float[length];
+            mapping.Map<float>(theta, mapped);
+            float[] moment = Array.ConvertAll(Values(11, length), Math.Abs);
+            float[] term = Values(12, length);
+            float[] slope = new float[length];
+            mapping.Derivative<float>(theta, mapped, slope);
+            int done = length / 8 * 8;
+            float[] expected = [.. theta];
+            for (int i = 0; i < done; i++)
+            {
+                float after = theta[i] - (term[i] * slope[i] / (MathF.Sqrt(moment[i] / (float)Correction) + (float)ProximalSettings.Epsilon));
+                bool crossed = (theta[i] > zero && after < zero) || (theta[i] < zero && after > zero);
+                expected[i] = crossed ? zero : after;
+            }
+
+            int handled = mapping switch
+            {
+                TanhMapping tanh => FusedPasses.Move(tanh.Vectors, Correction, zero, mapped, moment, term, theta),
+                ClampMapping clamp => FusedPasses.Move(clamp.Vectors!.Value, Correction, zero, mapped, moment, term, theta),
+                _ => -1,
+            };
+
+            Assert.Equal(done, handled);
+            AssertSameBits(expected, theta);
+        }
+    }
+
     [Fact]
     public void Vectors_AClampThatEndsAtZero_HasNone() => Assert.Null(((ClampMapping)WeightMapping.Clamp(0, 1)).Vectors);
 
