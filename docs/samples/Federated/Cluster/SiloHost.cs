@@ -1,0 +1,52 @@
+using System.Net;
+using Microsoft.Extensions.DependencyInjection;
+using Microsoft.Extensions.Hosting;
+using Microsoft.Extensions.Logging;
+using Orleans.Configuration;
+using Orleans.Runtime.Hosting;
+using Orleans.Serialization;
+using Orleans.Storage;
+
+namespace Federated.Cluster;
+
+/// <summary>One silo: the process that watches has one without grains, which keeps the list of members; the others do the work.</summary>
+internal static class SiloHost
+{
+    /// <summary>What a silo is told on its command line.</summary>
+    internal sealed record Settings(string Name, int Port, int PrimaryPort, string Storage, string Log);
+
+    public static IHost Build(Settings settings)
+    {
+        HostApplicationBuilder builder = Host.CreateEmptyApplicationBuilder(new HostApplicationBuilderSettings { ApplicationName = "Federated" });
+        builder.Logging.AddProvider(new FileLog(settings.Log));
+        builder.UseOrleans(silo =>
+        {
+            silo.UseLocalhostClustering(settings.Port, gatewayPort: 0, new IPEndPoint(IPAddress.Loopback, settings.PrimaryPort), "federated", "federated");
+            silo.Configure<SiloOptions>(options => options.SiloName = settings.Name);
+
+            // The silo of a dead process is declared dead after three probes.
+            silo.Configure<ClusterMembershipOptions>(options => options.ProbeTimeout = TimeSpan.FromSeconds(2));
+
+            // Long enough for a worker's training on a busy machine; a dead silo is noticed by probes, long before.
+            silo.Configure<SiloMessagingOptions>(options => options.ResponseTimeout = TimeSpan.FromMinutes(5));
+            silo.Services.AddSingleton<IGrainStorageSerializer, OrleansGrainStorageSerializer>();
+            silo.Services.AddGrainStorage(FileGrainStorage.Name, (services, _) => new FileGrainStorage(settings.Storage, services.GetRequiredService<IGrainStorageSerializer>()));
+            if (settings.Port == settings.PrimaryPort)
+                silo.Services.PostConfigure<GrainTypeOptions>(options => options.Classes.RemoveWhere(type => type.Assembly == typeof(SiloHost).Assembly));
+        });
+        return builder.Build();
+    }
+
+    /// <summary>The process of a working silo: until it is killed, or the one that started it is gone and with it this one's input.</summary>
+    public static async Task<int> RunAsync(Settings settings)
+    {
+        using IHost host = Build(settings);
+        await host.StartAsync();
+        while (await Console.In.ReadLineAsync() is not null)
+        {
+        }
+
+        await host.StopAsync();
+        return 0;
+    }
+}
