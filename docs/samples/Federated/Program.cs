@@ -31,7 +31,7 @@ try
     await using LocalCluster cluster = await LocalCluster.StartAsync(options.Silos, Folder("states"), Folder("logs"));
     return await (options.Part == "rounds" ? RoundsDemo.RunAsync(cluster, options) : CheckpointDemo.RunAsync(cluster, options)) ? 0 : 1;
 }
-catch (Exception error) when (error is IdxException or IOException or InvalidDataException or UnauthorizedAccessException or InvalidOperationException)
+catch (Exception error) when (error is IdxException or IOException or InvalidDataException or UnauthorizedAccessException or InvalidOperationException or OrleansException or TimeoutException)
 {
     Console.Error.WriteLine($"Federated: {error.Message}");
     return 1;

@@ -27,8 +27,8 @@ internal static class SiloHost
             // The silo of a dead process is declared dead after three probes.
             silo.Configure<ClusterMembershipOptions>(options => options.ProbeTimeout = TimeSpan.FromSeconds(2));
 
-            // Long enough for a worker's training on a busy machine; a dead silo is noticed by probes, long before.
-            silo.Configure<SiloMessagingOptions>(options => options.ResponseTimeout = TimeSpan.FromMinutes(5));
+            // A call that takes longer is made again, and waits for the first to end: no harm, since every grain gives the same answer twice.
+            silo.Configure<SiloMessagingOptions>(options => options.ResponseTimeout = TimeSpan.FromMinutes(2));
             silo.Services.AddSingleton<IGrainStorageSerializer, OrleansGrainStorageSerializer>();
             silo.Services.AddGrainStorage(FileGrainStorage.Name, (services, _) => new FileGrainStorage(settings.Storage, services.GetRequiredService<IGrainStorageSerializer>()));
             if (settings.Port == settings.PrimaryPort)

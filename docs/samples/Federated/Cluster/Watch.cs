@@ -1,6 +1,6 @@
 namespace Federated.Cluster;
 
-/// <summary>Shows nothing and waits for milestones at which it kills the silo that reaches them; so the work is always interrupted at the same place, however busy the machine is.</summary>
+/// <summary>Waits for milestones at which it kills the silo that reaches them: the work is interrupted at the same places in every run, however busy the machine is.</summary>
 internal sealed class Watch : IMilestones, IDisposable
 {
     private readonly LocalCluster _cluster;
