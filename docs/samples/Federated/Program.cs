@@ -10,7 +10,10 @@ CultureInfo.CurrentCulture = CultureInfo.InvariantCulture;
 
 // What this program starts as its silos.
 if (args is ["silo", var name, var port, var primaryPort, var storage, var log])
-    return await SiloHost.RunAsync(new SiloHost.Settings(name, int.Parse(port, CultureInfo.InvariantCulture), int.Parse(primaryPort, CultureInfo.InvariantCulture), storage, log));
+{
+    await SiloHost.RunAsync(new SiloHost.Settings(name, int.Parse(port, CultureInfo.InvariantCulture), int.Parse(primaryPort, CultureInfo.InvariantCulture), storage, log));
+    return 0;
+}
 
 if (args.Contains("--help"))
 {
@@ -25,11 +28,19 @@ if (isTemporary)
     options = options with { Output = Directory.CreateTempSubdirectory("federated-").FullName };
 else if (Directory.Exists(options.Output) && Directory.EnumerateFileSystemEntries(options.Output).Any())
     return Refuse($"'{options.Output}' is not empty");
+var stopped = new TaskCompletionSource<bool>();
+Console.CancelKeyPress += (_, pressed) =>
+{
+    pressed.Cancel = true;
+    stopped.TrySetResult(false);
+};
 try
 {
     string Folder(string folder) => Directory.CreateDirectory(Path.Combine(options.Output, folder)).FullName;
     await using LocalCluster cluster = await LocalCluster.StartAsync(options.Silos, Folder("states"), Folder("logs"));
-    return await (options.Part == "rounds" ? RoundsDemo.RunAsync(cluster, options) : CheckpointDemo.RunAsync(cluster, options)) ? 0 : 1;
+    Task<bool> run = options.Part == "rounds" ? RoundsDemo.RunAsync(cluster, options) : CheckpointDemo.RunAsync(cluster, options);
+    bool isSame = await await Task.WhenAny(run, stopped.Task);
+    return stopped.Task.IsCompleted ? 130 : isSame ? 0 : 1;
 }
 catch (Exception error) when (error is IdxException or IOException or InvalidDataException or UnauthorizedAccessException or InvalidOperationException or OrleansException or TimeoutException)
 {

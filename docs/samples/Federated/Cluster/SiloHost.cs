@@ -19,6 +19,7 @@ internal static class SiloHost
     {
         HostApplicationBuilder builder = Host.CreateEmptyApplicationBuilder(new HostApplicationBuilderSettings { ApplicationName = "Federated" });
         builder.Logging.AddProvider(new FileLog(settings.Log));
+        builder.Services.AddSingleton<IHostLifetime, CallerLifetime>();
         builder.UseOrleans(silo =>
         {
             silo.UseLocalhostClustering(settings.Port, gatewayPort: 0, new IPEndPoint(IPAddress.Loopback, settings.PrimaryPort), "federated", "federated");
@@ -38,15 +39,23 @@ internal static class SiloHost
     }
 
     /// <summary>The process of a working silo: until it is killed, or the one that started it is gone and with it this one's input.</summary>
-    public static async Task<int> RunAsync(Settings settings)
+    public static async Task RunAsync(Settings settings)
     {
-        using IHost host = Build(settings);
+        IHost host = Build(settings);
         await host.StartAsync();
         while (await Console.In.ReadLineAsync() is not null)
         {
         }
 
-        await host.StopAsync();
-        return 0;
+        // Not stopped in an orderly way: the one with the list of members is gone.
+        Environment.Exit(0);
+    }
+
+    /// <summary>Ctrl-C is the program's business, not the host's.</summary>
+    private sealed class CallerLifetime : IHostLifetime
+    {
+        public Task WaitForStartAsync(CancellationToken cancellationToken) => Task.CompletedTask;
+
+        public Task StopAsync(CancellationToken cancellationToken) => Task.CompletedTask;
     }
 }
