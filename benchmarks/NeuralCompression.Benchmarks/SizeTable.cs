@@ -1,3 +1,4 @@
+using System.Diagnostics;
 using System.Globalization;
 using System.IO.Compression;
 using NeuralCompression.Codec;
@@ -76,13 +77,23 @@ internal static class SizeTable
     // Processor time of this process, which works on one thread: wall time says little on a machine that is shared.
     private static double Median(Action action)
     {
-        action();
+        // Small sets need many runs until the runtime has compiled their code for good.
+        long begin = Stopwatch.GetTimestamp();
+        do
+            action();
+        while (Stopwatch.GetElapsedTime(begin).TotalSeconds < 0.5);
         var times = new double[Repeats];
         for (int i = 0; i < Repeats; i++)
         {
             TimeSpan start = Environment.CpuUsage.TotalTime;
-            action();
-            times[i] = (Environment.CpuUsage.TotalTime - start).TotalSeconds;
+            int runs = 0;
+            do
+            {
+                action();
+                runs++;
+            }
+            while ((Environment.CpuUsage.TotalTime - start).TotalSeconds < 0.1);
+            times[i] = (Environment.CpuUsage.TotalTime - start).TotalSeconds / runs;
         }
 
         Array.Sort(times);

@@ -105,6 +105,49 @@ public sealed class CompressedModelSet : IDisposable
         return Open(new RangeFiles(read, manifestName, canBlock: false), limits, isAsync: true, cancellationToken).AsTask();
     }
 
+    /// <summary>Makes one set of finished models that stand in one folder, such as several processes or machines have written: writes the manifest that names them.</summary>
+    /// <param name="manifestPath">The manifest to write, beside the files; the suffix <c>.ncms</c> is usual. It appears when it is whole and its set can be opened; an older one is replaced, and the files it named stay.</param>
+    /// <param name="fileNames">The shards, in their order; at least one. Names of files beside the manifest, not paths.</param>
+    /// <param name="limits">What to accept at most, as for <see cref="Open(string, DecodeLimits?)"/>; default <see cref="DecodeLimits.Default"/>.</param>
+    /// <param name="cancellationToken">Gives up: an older manifest stays whole.</param>
+    /// <exception cref="ArgumentNullException"><paramref name="fileNames"/> is null.</exception>
+    /// <exception cref="ArgumentException"><paramref name="manifestPath"/> is null, empty, names no file or one of the shards; or there is no shard, or a name is no plain file name or occurs twice, also when case is ignored.</exception>
+    /// <exception cref="InvalidDataException">A shard is damaged, over a limit, or an update; or two tensors have one name.</exception>
+    /// <exception cref="NotSupportedException">A shard has a newer format.</exception>
+    /// <exception cref="OperationCanceledException">The token was cancelled.</exception>
+    /// <exception cref="IOException">A shard is missing or cannot be read, or the manifest not be written.</exception>
+    /// <exception cref="UnauthorizedAccessException">A shard may not be read, or the folder not be written to.</exception>
+    /// <remarks>The files are not moved, copied or renamed; each is read once from its first byte to its last, for its digest. Source: docs/format.md, section 16.</remarks>
+    public static void Combine(string manifestPath, IReadOnlyList<string> fileNames, DecodeLimits? limits = null, CancellationToken cancellationToken = default)
+    {
+        FolderFiles files = Folder(manifestPath);
+        ArgumentNullException.ThrowIfNull(fileNames);
+        var names = new HashSet<string>(StringComparer.OrdinalIgnoreCase) { Path.GetFileName(manifestPath) };
+        foreach (string name in fileNames)
+        {
+            if (name is null || !SetManifest.IsFileName(name))
+                throw new ArgumentException($"'{name}' is not the name of a file beside the manifest.", nameof(fileNames));
+            if (!names.Add(name))
+                throw new ArgumentException($"'{name}' occurs twice, or is the manifest.", nameof(fileNames));
+        }
+
+        if (fileNames.Count == 0)
+            throw new ArgumentException("A set has at least one shard.", nameof(fileNames));
+        var entries = new List<ShardEntry>();
+        foreach (string name in fileNames)
+        {
+            var entry = new ShardEntry(name, files.LengthOf(name), "");
+            ValueTask<string> digest = files.Digest(entry, static _ => { }, isAsync: false, cancellationToken);
+            entries.Add(entry with { Sha256 = digest.AsTask().GetAwaiter().GetResult() });
+        }
+
+        // What cannot be opened is not named.
+        Complete(OpenShards(files, entries, limits ?? DecodeLimits.Default, isAsync: false, cancellationToken)).Dispose();
+        using var manifest = new AtomicFile(manifestPath);
+        SetManifest.Write(manifest.Stream, entries);
+        manifest.Publish();
+    }
+
     /// <summary>Finds a tensor by its exact name.</summary>
     /// <param name="name">The name.</param>
     /// <param name="info">What the index of its shard says about it; null on failure.</param>
@@ -171,10 +214,16 @@ public sealed class CompressedModelSet : IDisposable
     {
         limits ??= DecodeLimits.Default;
         cancellationToken.ThrowIfCancellationRequested();
+        List<ShardEntry> entries = SetManifest.Read(await files.ReadManifest(limits, isAsync, cancellationToken).ConfigureAwait(false), limits);
+        return await OpenShards(files, entries, limits, isAsync, cancellationToken).ConfigureAwait(false);
+    }
+
+    private static async ValueTask<CompressedModelSet> OpenShards(SetFiles files, List<ShardEntry> entries, DecodeLimits limits, bool isAsync, CancellationToken cancellationToken)
+    {
         var set = new CompressedModelSet(files);
         try
         {
-            foreach (ShardEntry entry in SetManifest.Read(await files.ReadManifest(limits, isAsync, cancellationToken).ConfigureAwait(false), limits))
+            foreach (ShardEntry entry in entries)
             {
                 PayloadSource source = files.OpenShard(entry, isAsync);
                 set.Add(entry, isAsync ? await CompressedModelReader.OpenAsync(source, limits, cancellationToken).ConfigureAwait(false) : CompressedModelReader.Open(source, limits), limits);

@@ -48,6 +48,9 @@ internal abstract class SetFiles
 /// <summary>A manifest in a folder with its shards beside it.</summary>
 internal sealed class FolderFiles(string manifestPath, string folder) : SetFiles
 {
+    /// <summary>The length a shard has; bytes.</summary>
+    internal long LengthOf(string fileName) => new FileInfo(Path.Combine(folder, fileName)).Length;
+
     internal override async ValueTask<ReadOnlyMemory<byte>> ReadManifest(DecodeLimits limits, bool isAsync, CancellationToken cancellationToken)
     {
         using FileStream file = Open(manifestPath, isAsync);
@@ -63,7 +66,7 @@ internal sealed class FolderFiles(string manifestPath, string folder) : SetFiles
     internal override PayloadSource OpenShard(ShardEntry entry, bool isAsync)
     {
         string path = Path.Combine(folder, entry.FileName);
-        long length = new FileInfo(path).Length;
+        long length = LengthOf(entry.FileName);
         if (length != entry.Length)
         {
             throw Invalid.Data(

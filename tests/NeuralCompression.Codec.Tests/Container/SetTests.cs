@@ -76,6 +76,46 @@ public sealed class SetTests : IDisposable
     }
 
     [Fact]
+    public void Combine_FinishedModels_GivesTheSetOfThem()
+    {
+        Write("one.ncm", "a", 1f);
+        Write("two.ncm", "b", 2f);
+        CompressedModelSet.Combine(Manifest, ["two.ncm", "one.ncm"]);
+        using var set = CompressedModelSet.Open(Manifest);
+        Assert.Equal(["b", "a"], set.Tensors.Select(tensor => tensor.Name));
+        Assert.Equal(["two.ncm", "one.ncm"], set.Shards.Select(shard => shard.FileName));
+        Assert.All(set.Shards, shard => Assert.Equal(Convert.ToHexStringLower(SHA256.HashData(File.ReadAllBytes(Path.Combine(folder.FullName, shard.FileName)))), shard.Sha256));
+        set.Verify();
+        Assert.Equal(3, Directory.GetFiles(folder.FullName).Length);
+    }
+
+    [Fact]
+    public void Combine_WhatIsNoSet_IsRefusedAndLeavesTheOldManifest()
+    {
+        Write("one.ncm", "a", 1f);
+        Write("two.ncm", "b", 2f);
+        Write("same.ncm", "a", 3f);
+        File.WriteAllText(Path.Combine(folder.FullName, "text.ncm"), "no model");
+        CompressedModelSet.Combine(Manifest, ["one.ncm"]);
+        byte[] before = File.ReadAllBytes(Manifest);
+
+        AssertRefused(ContainerError.DuplicateName, () => CompressedModelSet.Combine(Manifest, ["one.ncm", "same.ncm"]));
+        AssertRefused(ContainerError.NotAContainer, () => CompressedModelSet.Combine(Manifest, ["one.ncm", "text.ncm"]));
+        AssertRefused(ContainerError.LimitExceeded, () => CompressedModelSet.Combine(Manifest, ["one.ncm", "two.ncm"], new DecodeLimits { MaxTensors = 1 }));
+        Assert.Throws<FileNotFoundException>(() => CompressedModelSet.Combine(Manifest, ["none.ncm"]));
+        Assert.Throws<OperationCanceledException>(() => CompressedModelSet.Combine(Manifest, ["two.ncm"], cancellationToken: new CancellationToken(canceled: true)));
+        Assert.Throws<ArgumentException>(() => CompressedModelSet.Combine(Manifest, []));
+        Assert.Throws<ArgumentException>(() => CompressedModelSet.Combine(Manifest, ["one.ncm", "ONE.ncm"]));
+        Assert.Throws<ArgumentException>(() => CompressedModelSet.Combine(Manifest, ["../one.ncm"]));
+        Assert.Throws<ArgumentException>(() => CompressedModelSet.Combine(Manifest, ["model.ncms"]));
+        Assert.Throws<ArgumentException>(() => CompressedModelSet.Combine("", ["one.ncm"]));
+        Assert.Throws<ArgumentNullException>(() => CompressedModelSet.Combine(Manifest, null!));
+
+        Assert.Equal(before, File.ReadAllBytes(Manifest));
+        Assert.Equal(5, Directory.GetFiles(folder.FullName).Length);
+    }
+
+    [Fact]
     public void Open_DamagedShards_AreRefused()
     {
         Save(1);
@@ -231,6 +271,13 @@ public sealed class SetTests : IDisposable
         AssertRefused(ContainerError.LimitExceeded, () => CompressedModelSet.Open((_, _, count) => new byte[count], "model.ncms", new DecodeLimits { MaxIndexBytes = 1 << 20 }));
         Assert.Throws<ArgumentNullException>(() => CompressedModelSet.Open((Func<string, long, int, ReadOnlyMemory<byte>>)null!, "model.ncms"));
         Assert.Throws<ArgumentException>(() => CompressedModelSet.Open((_, _, _) => default, ""));
+    }
+
+    private void Write(string fileName, string name, float value)
+    {
+        using var writer = CompressedModelWriter.Create(Path.Combine(folder.FullName, fileName));
+        writer.Add(name, [1], [value]);
+        writer.Complete();
     }
 
     private ReadOnlyMemory<byte> Range(string name, long offset, int count)
