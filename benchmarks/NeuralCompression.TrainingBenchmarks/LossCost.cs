@@ -1,5 +1,4 @@
 using System.Globalization;
-using System.Numerics.Tensors;
 using System.Runtime.InteropServices;
 using TorchSharp;
 using TorchSharp.Modules;
@@ -49,16 +48,9 @@ internal static class LossCost
     {
         using var gradient = weight.grad!;
         ReadOnlySpan<float> weights = MemoryMarshal.Cast<byte, float>(weight.bytes);
-        var target = MemoryMarshal.Cast<byte, float>(gradient.bytes);
-        Span<float> scratch = stackalloc float[2048];
         term.Measure(weights, default, equalizer: false);
         term.Prepare(new LossStrengths(1, 0));
-        for (int i = 0; i < target.Length; i += scratch.Length)
-        {
-            int n = Math.Min(scratch.Length, target.Length - i);
-            term.Gradient(weights.Slice(i, n), default, i, scratch[..n]);
-            TensorPrimitives.Add(target.Slice(i, n), scratch[..n], target.Slice(i, n));
-        }
+        term.AddGradient(weights, default, 1, MemoryMarshal.Cast<byte, float>(gradient.bytes));
     }
 
     private sealed class Holder : IDisposable

@@ -4,6 +4,7 @@ using System.Numerics;
 using System.Runtime.InteropServices;
 using NeuralCompression.Codec.Container;
 using NeuralCompression.Codec.WeightCoding;
+using NeuralCompression.Codec.WeightCoding.Classified;
 using NeuralCompression.Codec.WeightCoding.Lossless;
 using NeuralCompression.Codec.WeightCoding.ContextMixing;
 
@@ -14,8 +15,13 @@ namespace NeuralCompression.Codec;
 /// For the same model again and again: after <see cref="Complete"/> it is empty but remembers, for every segment, the parameters the slow coder was priced with, and
 /// searches new ones only after <see cref="Forget"/>.
 /// </remarks>
-internal sealed class ModelMeter(CompressionLevel level) : ITensorSink
+/// <param name="level">The level of the file.</param>
+/// <param name="keepsChoices">
+/// Whether what the static coders chose is remembered too: then all but the first measurement take a tenth of the time, and are the larger by what a new search would have saved. Not for comparing sizes that differ by less, and not part of <see cref="Memory"/>.
+/// </param>
+internal sealed class ModelMeter(CompressionLevel level, bool keepsChoices = false) : ITensorSink
 {
+    private readonly Dictionary<(string Name, long Start), ClassifiedChoice> choices = [];
     private readonly Dictionary<(string Name, long Start), MixingParameters> known = [];
     private readonly Dictionary<string, int> names = new(StringComparer.Ordinal);
     private List<PendingTensor> tensors = [];
@@ -23,7 +29,11 @@ internal sealed class ModelMeter(CompressionLevel level) : ITensorSink
     internal CompressionLevel Level => level;
 
     /// <summary>The next pricing searches its parameters anew.</summary>
-    internal void Forget() => known.Clear();
+    internal void Forget()
+    {
+        known.Clear();
+        choices.Clear();
+    }
 
     /// <summary>The remembered parameters, to be continued by <see cref="Recall"/> in another process.</summary>
     internal IEnumerable<(string Name, long Start, byte[] Parameters)> Memory => known.Select(entry => (entry.Key.Name, entry.Key.Start, entry.Value.ToArray()));
@@ -49,7 +59,10 @@ internal sealed class ModelMeter(CompressionLevel level) : ITensorSink
             ReadOnlySpan<T> segment = symbols.Slice((int)start, (int)Math.Min(tensor.SegmentLength, tensor.Length - start));
             (int min, int max) = typeof(T) == typeof(sbyte) ? SymbolRange.Of(MemoryMarshal.Cast<T, sbyte>(segment)) : SymbolRange.Of(MemoryMarshal.Cast<T, short>(segment));
             MixingParameters? parameters = known.TryGetValue((name, start), out MixingParameters last) ? last : null;
-            PricedTensor price = SymbolPricer.Price(segment, Segmentation.ShapeOf(tensor.Shape, tensor.Length, tensor.SegmentLength, segment.Length), min, max, level, ref parameters);
+            ClassifiedChoice? choice = keepsChoices && choices.TryGetValue((name, start), out ClassifiedChoice before) ? before : null;
+            PricedTensor price = SymbolPricer.Price(segment, Segmentation.ShapeOf(tensor.Shape, tensor.Length, tensor.SegmentLength, segment.Length), min, max, level, ref parameters, ref choice);
+            if (keepsChoices && choice is ClassifiedChoice chosen)
+                choices[(name, start)] = chosen;
             if (parameters is MixingParameters found)
                 known[(name, start)] = found;
             Keep(tensor, start, segment.Length, price, default, min, max);

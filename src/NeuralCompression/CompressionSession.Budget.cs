@@ -10,7 +10,7 @@ namespace NeuralCompression;
 /// <content>The byte meter and the byte budget.</content>
 public sealed partial class CompressionSession
 {
-    // The slow coder's parameters are searched anew at every so many measurements; in between the weights have hardly moved.
+    // The coders' parameters are searched anew at every so many measurements; in between the weights have hardly moved.
     private const int SearchEvery = 16;
 
     // What training leaves for rate-distortion rounding to take: a few percent, the weights that are worth least.
@@ -54,7 +54,7 @@ public sealed partial class CompressionSession
 
         if (_meter?.Level != measured || _measurements >= SearchEvery)
         {
-            (_meter, _measurements) = (new ModelMeter(measured), 0);
+            (_meter, _measurements) = (new ModelMeter(measured, keepsChoices: true), 0);
         }
 
         _measurements++;

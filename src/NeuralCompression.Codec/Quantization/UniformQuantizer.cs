@@ -1,4 +1,5 @@
 using System.Numerics;
+using System.Runtime.InteropServices;
 
 namespace NeuralCompression.Codec;
 
@@ -9,6 +10,9 @@ namespace NeuralCompression.Codec;
 /// </remarks>
 public static class UniformQuantizer
 {
+    // Values rounded at a time on the way to symbols.
+    private const int BlockLength = 1024;
+
     /// <summary>Rounds float32 weights to 8-bit symbols.</summary>
     /// <param name="values">Weights; shape <c>[...]</c>, weight units; infinities are clamped.</param>
     /// <param name="step">Distance between two levels; weight units, finite and positive, cast to float32 once.</param>
@@ -50,24 +54,7 @@ public static class UniformQuantizer
         CheckStep(step, step);
         CheckLimits(minSymbol, maxSymbol, short.MinValue, short.MaxValue);
         CheckRoom(values.Length, rounded.Length, nameof(rounded));
-        int i = 0;
-        if (Vector.IsHardwareAccelerated)
-        {
-            var stepVector = new Vector<float>(step);
-            var min = new Vector<float>(minSymbol);
-            var max = new Vector<float>(maxSymbol);
-            var half = new Vector<float>(0.5f);
-            for (; i <= values.Length - Vector<float>.Count; i += Vector<float>.Count)
-            {
-                var value = new Vector<float>(values[i..]);
-                if (!Vector.EqualsAll(value, value))
-                    break;
-                Vector<float> level = Vector.Ceiling(Vector.Abs(value / stepVector) - half);
-                level = Vector.ConditionalSelect(Vector.LessThan(value, Vector<float>.Zero), -level, level);
-                (Vector.Min(Vector.Max(level, min), max) + Vector<float>.Zero).CopyTo(rounded[i..]);
-            }
-        }
-
+        int i = RoundVectors(values, step, minSymbol, maxSymbol, rounded);
         for (; i < values.Length; i++)
             rounded[i] = Level(values[i], step, minSymbol, maxSymbol, i);
     }
@@ -79,24 +66,7 @@ public static class UniformQuantizer
         CheckStep(step, step);
         CheckLimits(minSymbol, maxSymbol, short.MinValue, short.MaxValue);
         CheckRoom(values.Length, rounded.Length, nameof(rounded));
-        int i = 0;
-        if (Vector.IsHardwareAccelerated)
-        {
-            var stepVector = new Vector<double>(step);
-            var min = new Vector<double>(minSymbol);
-            var max = new Vector<double>(maxSymbol);
-            var half = new Vector<double>(0.5);
-            for (; i <= values.Length - Vector<double>.Count; i += Vector<double>.Count)
-            {
-                var value = new Vector<double>(values[i..]);
-                if (!Vector.EqualsAll(value, value))
-                    break;
-                Vector<double> level = Vector.Ceiling(Vector.Abs(value / stepVector) - half);
-                level = Vector.ConditionalSelect(Vector.LessThan(value, Vector<double>.Zero), -level, level);
-                (Vector.Min(Vector.Max(level, min), max) + Vector<double>.Zero).CopyTo(rounded[i..]);
-            }
-        }
-
+        int i = RoundVectors(values, step, minSymbol, maxSymbol, rounded);
         for (; i < values.Length; i++)
             rounded[i] = Level(values[i], step, minSymbol, maxSymbol, i);
     }
@@ -115,14 +85,53 @@ public static class UniformQuantizer
     }
 
     private static void Run<T, TSymbol>(ReadOnlySpan<T> values, T step, int minSymbol, int maxSymbol, int lowest, int highest, Span<TSymbol> symbols)
-        where T : struct, IBinaryFloatingPointIeee754<T>
+        where T : unmanaged, IBinaryFloatingPointIeee754<T>
         where TSymbol : struct, IBinaryInteger<TSymbol>
     {
         CheckLimits(minSymbol, maxSymbol, lowest, highest);
         CheckRoom(values.Length, symbols.Length, nameof(symbols));
-        for (int i = 0; i < values.Length; i++)
-            symbols[i] = TSymbol.CreateTruncating(Level(values[i], step, minSymbol, maxSymbol, i));
+        Span<T> levels = stackalloc T[BlockLength];
+        for (int start = 0; start < values.Length; start += BlockLength)
+        {
+            int end = Math.Min(start + BlockLength, values.Length);
+            int rounded = RoundVectors(values[start..end], step, minSymbol, maxSymbol, levels);
+            for (int i = 0; i < rounded; i++)
+                symbols[start + i] = TSymbol.CreateTruncating(levels[i]);
+            for (int i = start + rounded; i < end; i++)
+                symbols[i] = TSymbol.CreateTruncating(Level(values[i], step, minSymbol, maxSymbol, i));
+        }
     }
+
+    // The rule for whole vectors; how many values it was done for: all but the last few, or those before a NaN.
+    private static int RoundVectors<T>(ReadOnlySpan<T> values, T step, int minSymbol, int maxSymbol, Span<T> rounded)
+        where T : unmanaged, IBinaryFloatingPointIeee754<T>
+    {
+        if (!Vector.IsHardwareAccelerated)
+            return 0;
+        ref T source = ref MemoryMarshal.GetReference(values);
+        ref T target = ref MemoryMarshal.GetReference(rounded[..values.Length]);
+        var divisor = new Vector<T>(step);
+        var min = new Vector<T>(T.CreateTruncating(minSymbol));
+        var max = new Vector<T>(T.CreateTruncating(maxSymbol));
+        var half = new Vector<T>(T.CreateTruncating(0.5));
+        int i = 0;
+        for (; i <= values.Length - Vector<T>.Count; i += Vector<T>.Count)
+        {
+            var value = Vector.LoadUnsafe(ref source, (nuint)i);
+            if (!Vector.EqualsAll(value, value))
+                break;
+
+            // There is no NaN here, and adding 0 makes zeros of both signs one: the native minimum and maximum do.
+            Vector<T> level = Ceiling(Vector.Abs(value / divisor) - half);
+            level = Vector.ConditionalSelect(Vector.LessThan(value, Vector<T>.Zero), -level, level);
+            (Vector.MinNative(Vector.MaxNative(level, min), max) + Vector<T>.Zero).StoreUnsafe(ref target, (nuint)i);
+        }
+
+        return i;
+    }
+
+    private static Vector<T> Ceiling<T>(Vector<T> values)
+        where T : unmanaged => typeof(T) == typeof(float) ? Vector.Ceiling(values.As<T, float>()).As<float, T>() : Vector.Ceiling(values.As<T, double>()).As<double, T>();
 
     private static T CheckStep<T>(T cast, double step)
         where T : struct, IBinaryFloatingPointIeee754<T> =>

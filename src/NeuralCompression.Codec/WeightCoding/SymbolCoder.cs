@@ -29,6 +29,14 @@ internal static class SymbolCoder
     internal static EncodedTensor Encode<T>(ReadOnlySpan<T> symbols, ReadOnlySpan<long> shape, int min, int max, CompressionLevel level)
         where T : struct, IBinaryInteger<T>
     {
+        ClassifiedChoice? choice = null;
+        return Encode(symbols, shape, min, max, level, ref choice);
+    }
+
+    /// <summary>The same with what was chosen for much the same symbols before, which saves the search; receives what was taken.</summary>
+    internal static EncodedTensor Encode<T>(ReadOnlySpan<T> symbols, ReadOnlySpan<long> shape, int min, int max, CompressionLevel level, ref ClassifiedChoice? choice)
+        where T : struct, IBinaryInteger<T>
+    {
         if (min == max)
             return new(Coding.Constant, Array.Empty<byte>());
         if (level != CompressionLevel.NoCompression)
@@ -38,7 +46,7 @@ internal static class SymbolCoder
             if (EncodeRans(symbols, min, max, level) is EncodedTensor coded)
                 Keep(coded);
 
-            if (level != CompressionLevel.Fastest && SymbolRange.IsNarrow(min, max) && EncodeClassified(symbols, shape, min, max, length) is byte[] classified)
+            if (level != CompressionLevel.Fastest && SymbolRange.IsNarrow(min, max) && EncodeClassified(symbols, shape, min, max, length, ref choice) is byte[] classified)
             {
                 // Groups decode several times as fast: at Optimal they may cost a little more.
                 long margin = level == CompressionLevel.Optimal && best.Coding == Coding.GroupedRans ? length / GroupedTolerance : 0;
@@ -162,16 +170,16 @@ internal static class SymbolCoder
         }
     }
 
-    private static byte[]? EncodeClassified<T>(ReadOnlySpan<T> symbols, ReadOnlySpan<long> shape, int min, int max, long limit)
+    private static byte[]? EncodeClassified<T>(ReadOnlySpan<T> symbols, ReadOnlySpan<long> shape, int min, int max, long limit, ref ClassifiedChoice? choice)
         where T : struct, IBinaryInteger<T>
     {
         if (typeof(T) == typeof(sbyte))
-            return ClassifiedEncoder.TryEncode(MemoryMarshal.Cast<T, sbyte>(symbols), shape, min, max, limit);
+            return ClassifiedEncoder.TryEncode(MemoryMarshal.Cast<T, sbyte>(symbols), shape, min, max, limit, ref choice);
         sbyte[] narrow = ArrayPool<sbyte>.Shared.Rent(symbols.Length);
         try
         {
             TensorPrimitives.ConvertTruncating<T, sbyte>(symbols, narrow);
-            return ClassifiedEncoder.TryEncode(narrow.AsSpan(0, symbols.Length), shape, min, max, limit);
+            return ClassifiedEncoder.TryEncode(narrow.AsSpan(0, symbols.Length), shape, min, max, limit, ref choice);
         }
         finally
         {

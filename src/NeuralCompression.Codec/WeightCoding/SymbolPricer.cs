@@ -1,6 +1,7 @@
 using System.IO.Compression;
 using System.Numerics;
 using NeuralCompression.Codec.EntropyCoding;
+using NeuralCompression.Codec.WeightCoding.Classified;
 using NeuralCompression.Codec.WeightCoding.ContextMixing;
 
 namespace NeuralCompression.Codec.WeightCoding;
@@ -10,7 +11,7 @@ internal readonly record struct PricedTensor(Coding Coding, long Bytes);
 
 /// <summary>Prices the symbols of a segment as <see cref="SymbolCoder"/> would code them at a level.</summary>
 /// <remarks>
-/// The static coders are fast, so they are run; the context-mixing model runs without its coder, with parameters found before where there are any. Segments of
+/// The static coders are fast, so they are run, if there is one with the choice found before; the context-mixing model runs without its coder, with parameters found before where there are any. Segments of
 /// more than <see cref="WholeLimit"/> weights are priced by a sample of their rows.
 /// </remarks>
 internal static class SymbolPricer
@@ -25,11 +26,11 @@ internal static class SymbolPricer
     /// <summary>Where mixing saves less than one part in this many of the static coder's bytes, another coder may be the shortest.</summary>
     private const int StructureShare = 16;
 
-    internal static PricedTensor Price<T>(ReadOnlySpan<T> symbols, ReadOnlySpan<long> shape, int min, int max, CompressionLevel level, ref MixingParameters? parameters)
+    internal static PricedTensor Price<T>(ReadOnlySpan<T> symbols, ReadOnlySpan<long> shape, int min, int max, CompressionLevel level, ref MixingParameters? parameters, ref ClassifiedChoice? choice)
         where T : struct, IBinaryInteger<T>
     {
         if (level != CompressionLevel.SmallestSize || min == max)
-            return PriceByCoding(symbols, shape, min, max, level);
+            return PriceByCoding(symbols, shape, min, max, level, ref choice);
 
         // SmallestSize keeps the shortest of raw, mixing, and what Optimal has. The last wins only where there is little structure to learn, and there the static coder is close.
         var best = new PricedTensor(Coding.Raw, SymbolCoder.RawLength(symbols.Length, min, max));
@@ -41,7 +42,7 @@ internal static class SymbolPricer
             mixed = Math.Min(mixed, PriceBell(symbols, min, max));
         if (table < mixed + (mixed / StructureShare) && symbols.Length <= WholeLimit)
         {
-            PricedTensor other = PriceByCoding(symbols, shape, min, max, CompressionLevel.Optimal);
+            PricedTensor other = PriceByCoding(symbols, shape, min, max, CompressionLevel.Optimal, ref choice);
             if (other.Bytes < best.Bytes)
                 best = other;
         }
@@ -49,10 +50,10 @@ internal static class SymbolPricer
         return mixed < best.Bytes ? new(Coding.ContextMixing, mixed) : best;
     }
 
-    private static PricedTensor PriceByCoding<T>(ReadOnlySpan<T> symbols, ReadOnlySpan<long> shape, int min, int max, CompressionLevel level)
+    private static PricedTensor PriceByCoding<T>(ReadOnlySpan<T> symbols, ReadOnlySpan<long> shape, int min, int max, CompressionLevel level, ref ClassifiedChoice? choice)
         where T : struct, IBinaryInteger<T>
     {
-        EncodedTensor encoded = SymbolCoder.Encode(symbols, shape, min, max, level);
+        EncodedTensor encoded = SymbolCoder.Encode(symbols, shape, min, max, level, ref choice);
         encoded.Release();
         return new(encoded.Coding, encoded.Payload.Length);
     }

@@ -157,10 +157,30 @@ internal sealed class CompressionTerm
         WriteGroups(weights, strengths, start, gradient, _nonZeros > 0 ? _equalizer : default(GradientCoefficients?));
     }
 
+    /// <summary>Adds the prepared gradient of all weights times a factor.</summary>
+    public void AddGradient<T>(ReadOnlySpan<T> weights, ReadOnlySpan<T> strengths, T factor, Span<T> target)
+        where T : unmanaged, IBinaryFloatingPointIeee754<T>
+    {
+        int done = 0;
+        if (IsWhole && _nonZeros == 0 && strengths.IsEmpty && _coefficients[0].IsOnePair)
+        {
+            done = _coefficients[0].Add(weights, factor, target);
+        }
+
+        Span<T> scratch = stackalloc T[1024];
+        while (done < weights.Length)
+        {
+            int n = Math.Min(scratch.Length, weights.Length - done);
+            var sum = target.Slice(done, n);
+            Gradient(weights.Slice(done, n), strengths.IsEmpty ? default : strengths.Slice(done, n), done, scratch[..n]);
+            TensorPrimitives.MultiplyAdd(scratch[..n], factor, sum, sum);
+            done += n;
+        }
+    }
+
     private void WriteGroups<T>(ReadOnlySpan<T> weights, ReadOnlySpan<T> strengths, long start, Span<T> gradient, GradientCoefficients? equalizer)
         where T : unmanaged, IBinaryFloatingPointIeee754<T>
     {
-
         for (int i = 0; i < weights.Length;)
         {
             var (run, offset) = Math.DivRem(start + i, _runLength);

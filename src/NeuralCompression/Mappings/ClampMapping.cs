@@ -33,6 +33,9 @@ internal sealed class ClampMapping : WeightMapping
         return raw.ge(LowerLimit).logical_and(raw.le(UpperLimit)).to(raw.dtype).MoveToOuterDisposeScope();
     }
 
+    /// <summary>The same on vectors of float32; null where zero is a limit.</summary>
+    internal ClampVectors? Vectors => LowerLimit < 0 && UpperLimit > 0 ? new ClampVectors((float)LowerLimit, (float)UpperLimit) : null;
+
     internal override void Map<T>(ReadOnlySpan<T> raw, Span<T> mapped)
     {
         TensorPrimitives.Max(raw, T.CreateTruncating(LowerLimit), mapped);

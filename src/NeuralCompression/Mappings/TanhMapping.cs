@@ -1,6 +1,7 @@
 using System.Numerics;
 using System.Numerics.Tensors;
 using System.Runtime.InteropServices;
+using System.Runtime.Intrinsics;
 using static TorchSharp.torch;
 using Tensor = TorchSharp.torch.Tensor;
 
@@ -92,51 +93,27 @@ internal sealed class TanhMapping : WeightMapping
         }
     }
 
+    /// <summary>The same on vectors of float32.</summary>
+    internal TanhVectors Vectors => new((float)_scale, (float)_halfWidth, (float)_center, (float)Steepness, (float)(1 / _halfWidth));
+
     private void MapSingle(ReadOnlySpan<float> raw, Span<float> mapped)
     {
-        float scale = (float)_scale;
-        float halfWidth = (float)_halfWidth;
-        float center = (float)_center;
+        var vectors = Vectors;
         int i = 0;
-        for (; i <= raw.Length - Vector<float>.Count; i += Vector<float>.Count)
+        for (; i <= raw.Length - Vector256<float>.Count; i += Vector256<float>.Count)
         {
-            ((Tanh(new Vector<float>(raw[i..]) / new Vector<float>(scale)) * halfWidth) + new Vector<float>(center)).CopyTo(mapped[i..]);
+            vectors.Map(Vector256.Create(raw[i..])).CopyTo(mapped[i..]);
         }
 
         if (i < raw.Length)
         {
             // The same arithmetic for the rest, so that a value does not depend on its place.
-            Span<float> rest = stackalloc float[Vector<float>.Count];
+            Span<float> rest = stackalloc float[Vector256<float>.Count];
             rest.Clear();
             raw[i..].CopyTo(rest);
-            ((Tanh(new Vector<float>(rest) / new Vector<float>(scale)) * halfWidth) + new Vector<float>(center)).CopyTo(rest);
+            vectors.Map(Vector256.Create<float>(rest)).CopyTo(rest);
             rest[..(raw.Length - i)].CopyTo(mapped[i..]);
         }
-    }
-
-    // The minimax ratio of odd polynomials x (a1 + a3 x^2 + ... + a13 x^12) / (b0 + ... + b6 x^6) on [-7.9, 7.9], beyond which float32 knows only 1; as in Eigen and XLA. A few units in the last place; exact at 0, and x itself near it.
-    private static Vector<float> Tanh(Vector<float> x)
-    {
-        const float Edge = 7.90531110763549805f;
-        const float Linear = 4e-4f;
-        var z = Vector.Min(Vector.Max(x, new Vector<float>(-Edge)), new Vector<float>(Edge));
-        var square = z * z;
-        var p = new Vector<float>(-2.76076847742355e-16f);
-        p = (p * square) + new Vector<float>(2.00018790482477e-13f);
-        p = (p * square) + new Vector<float>(-8.60467152213735e-11f);
-        p = (p * square) + new Vector<float>(5.12229709037114e-08f);
-        p = (p * square) + new Vector<float>(1.48572235717979e-05f);
-        p = (p * square) + new Vector<float>(6.37261928875436e-04f);
-        p = (p * square) + new Vector<float>(4.89352455891786e-03f);
-        var q = new Vector<float>(1.19825839466702e-06f);
-        q = (q * square) + new Vector<float>(1.18534705686654e-04f);
-        q = (q * square) + new Vector<float>(2.26843463243900e-03f);
-        q = (q * square) + new Vector<float>(4.89352518554385e-03f);
-        var ratio = Vector.Min(Vector.Max(z * p / q, -Vector<float>.One), Vector<float>.One);
-
-        // Comparisons with NaN are false, so NaN goes through the ratio only if Min and Max let it: hence the last line.
-        var result = Vector.ConditionalSelect(Vector.LessThan(Vector.Abs(x), new Vector<float>(Linear)), x, ratio);
-        return Vector.ConditionalSelect(Vector.Equals(x, x), result, x);
     }
 
     private protected override Tensor InverseInside(Tensor mapped) =>

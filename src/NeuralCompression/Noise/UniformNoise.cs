@@ -1,4 +1,5 @@
 using System.Numerics;
+using System.Runtime.CompilerServices;
 using System.Runtime.InteropServices;
 using System.Runtime.Intrinsics;
 using System.Runtime.Intrinsics.X86;
@@ -71,7 +72,7 @@ internal static class UniformNoise
     private static unsafe int AddAvx2(in NoiseSource source, long start, ReadOnlySpan<float> values, ReadOnlySpan<float> selector, float gain, Span<float> destination)
     {
         const int Step = Philox.VectorStep;
-        const int Half = Step / 2;
+        const int Quarter = Step / 4;
         int length = values.Length / Step * Step;
         if (length > destination.Length || (!selector.IsEmpty && length > selector.Length))
         {
@@ -81,39 +82,55 @@ internal static class UniformNoise
         var keys = stackalloc Vector256<ulong>[Philox.KeyCount];
         Philox.ExpandKeys(source.Seed, keys);
         ulong block = FirstBlock(source.Tensor, start);
+        ulong draw = source.Draw;
         var scale = Vector256.Create((float)Scale(source.Amplitude));
         var factor = Vector256.Create(gain);
         fixed (float* value = values, target = destination, selected = selector)
         {
             for (int i = 0; i < length; i += Step)
             {
-                var first = Vector256<float>.Zero;
-                var second = Vector256<float>.Zero;
-                if (selected is null || Vector256.Load(selected + i) != Vector256<float>.Zero || Vector256.Load(selected + i + Half) != Vector256<float>.Zero)
+                var numbers = default(PhiloxNumbers);
+                if (selected is null || AnyNonZero(selected + i))
                 {
-                    var (low, high) = Philox.Next(keys, source.Draw, block + (ulong)(i / Philox.BlockLength));
-                    first = Vector256.ConvertToSingle(low.AsInt32()) * scale;
-                    second = Vector256.ConvertToSingle(high.AsInt32()) * scale;
-                    if (selected is not null)
-                    {
-                        first = Vector256.AndNot(first, Vector256.Equals(Vector256.Load(selected + i), Vector256<float>.Zero));
-                        second = Vector256.AndNot(second, Vector256.Equals(Vector256.Load(selected + i + Half), Vector256<float>.Zero));
-                    }
+                    Philox.Next(keys, draw, block + (ulong)(i / Philox.BlockLength), out numbers);
                 }
 
-                ((Vector256.Load(value + i) + first) * factor).Store(target + i);
-                ((Vector256.Load(value + i + Half) + second) * factor).Store(target + i + Half);
+                Sum(value + i, Noise(numbers.First, scale, selected, i), factor).Store(target + i);
+                Sum(value + i + Quarter, Noise(numbers.Second, scale, selected, i + Quarter), factor).Store(target + i + Quarter);
+                Sum(value + i + (2 * Quarter), Noise(numbers.Third, scale, selected, i + (2 * Quarter)), factor).Store(target + i + (2 * Quarter));
+                Sum(value + i + (3 * Quarter), Noise(numbers.Fourth, scale, selected, i + (3 * Quarter)), factor).Store(target + i + (3 * Quarter));
             }
         }
 
         return length;
     }
 
-    // The counter's upper half holds the draw and the tensor, so no two of them share numbers.
-    private static ulong FirstBlock(int tensor, long start) => ((ulong)(uint)tensor << 40) + (ulong)(start / Philox.BlockLength);
+    private static unsafe bool AnyNonZero(float* selected)
+    {
+        var zero = Vector256.Equals(Vector256.Load(selected), Vector256<float>.Zero);
+        for (int i = Vector256<float>.Count; i < Philox.VectorStep; i += Vector256<float>.Count)
+        {
+            zero &= Vector256.Equals(Vector256.Load(selected + i), Vector256<float>.Zero);
+        }
 
-    // A signed 32-bit number times 2^-31 lies in [-1, 1).
-    private static double Scale(double amplitude) => amplitude * (1.0 / (1u << 31));
+        return zero.ExtractMostSignificantBits() != byte.MaxValue;
+    }
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    private static unsafe Vector256<float> Noise(Vector256<uint> bits, Vector256<float> scale, float* selected, int at)
+    {
+        var noise = Vector256.ConvertToSingle(bits.AsInt32()) * scale;
+        return selected is null ? noise : Vector256.AndNot(noise, Vector256.Equals(Vector256.Load(selected + at), Vector256<float>.Zero));
+    }
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    private static unsafe Vector256<float> Sum(float* value, Vector256<float> noise, Vector256<float> gain) => (Vector256.Load(value) + noise) * gain;
+
+    /// <summary>Philox's block of the first value: the counter's upper half holds the draw and the tensor, so no two of them share numbers.</summary>
+    internal static ulong FirstBlock(int tensor, long start) => ((ulong)(uint)tensor << 40) + (ulong)(start / Philox.BlockLength);
+
+    /// <summary>What makes noise of Philox's numbers: a signed one times 2^-31 lies in [-1, 1).</summary>
+    internal static double Scale(double amplitude) => amplitude * (1.0 / (1u << 31));
 
     private static void Scale(ReadOnlySpan<int> numbers, float scale, Span<float> scaled)
     {

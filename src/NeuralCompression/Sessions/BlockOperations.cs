@@ -11,12 +11,14 @@ internal static class BlockOperations
         where T : unmanaged, IBinaryFloatingPointIeee754<T>
     {
         products = products[..values.Length];
+        ref T value = ref MemoryMarshal.GetReference(values);
+        ref T expected = ref MemoryMarshal.GetReference(products);
         var different = Vector<byte>.Zero;
         var f = new Vector<T>(factor);
         int i = 0;
         for (; i <= values.Length - Vector<T>.Count; i += Vector<T>.Count)
         {
-            different |= Vector.AsVectorByte(new Vector<T>(values[i..]) * f) ^ Vector.AsVectorByte(new Vector<T>(products[i..]));
+            different |= Vector.AsVectorByte(Vector.LoadUnsafe(ref value, (nuint)i) * f) ^ Vector.AsVectorByte(Vector.LoadUnsafe(ref expected, (nuint)i));
         }
 
         if (different != Vector<byte>.Zero)

@@ -133,42 +133,48 @@ internal sealed class SpanSessionWeight<T> : SessionWeight
         bool noisy = !IsAssigned && (settings.NoiseScale > 0 || settings.QuantizedForward > 0);
         for (int i = 0; i < mapped.Length; i += BlockLength)
         {
-            int n = Math.Min(BlockLength, mapped.Length - i);
-            ReadOnlySpan<T> m = mapped.Slice(i, n);
-            var held = parameter.Slice(i, n);
-            var scratch = first[..n];
+            int end = Math.Min(i + BlockLength, mapped.Length);
+            int start = i + (noisy ? OpenFused(settings, i, theta[i..end], mapped[i..end], parameter[i..end], ref checksum) : 0);
+            if (start == end)
+            {
+                continue;
+            }
+
+            ReadOnlySpan<T> m = mapped[start..end];
+            var held = parameter[start..end];
+            var scratch = first[..m.Length];
             if (OwnsParameter)
             {
-                MapBlock(theta, i, scratch);
+                MapBlock(theta, start, scratch);
                 if (!SameBits(scratch, m))
                 {
-                    RestoreFirst(i);
+                    RestoreFirst(start);
                     return StepOpening.RawChanged;
                 }
 
-                held.CopyTo(saved[i..]);
+                held.CopyTo(saved[start..]);
             }
             else
             {
                 if (!BlockOperations.IsProduct(m, GainValue, held))
                 {
-                    RestoreFirst(i);
+                    RestoreFirst(start);
                     return StepOpening.ParameterChanged;
                 }
 
-                checksum.Add(theta.Slice(i, n));
+                checksum.Add(theta[start..end]);
             }
 
             if (noisy)
             {
                 try
                 {
-                    WriteNoisyBlock(settings, i, m, scratch, second[..n], held);
+                    WriteNoisyBlock(settings, start, m, scratch, second[..m.Length], held);
                 }
                 catch (ArgumentException)
                 {
                     // Not a number; the blocks so far are put back, the rest was not touched.
-                    RestoreFirst(i + n);
+                    RestoreFirst(end);
                     throw;
                 }
             }
@@ -182,6 +188,19 @@ internal sealed class SpanSessionWeight<T> : SessionWeight
 
         return StepOpening.Open;
     }
+
+    // Check, checksum and noise in one pass where that is all there is to do; how many weights of the block it has done: fewer than can be where it found a change.
+    private int OpenFused(in StepSettings settings, int start, ReadOnlySpan<T> theta, ReadOnlySpan<T> mapped, Span<T> parameter, ref BlockChecksum checksum) =>
+        typeof(T) == typeof(float) && FusedPasses.CanOpen && !OwnsParameter && Support is null && settings is { QuantizedForward: 0, Target: NoiseTarget.AllWeights }
+            ? FusedPasses.Open(
+                new NoiseSource(settings.Seed, settings.Draw, Index, settings.NoiseScale * Quantization.NoiseLevel),
+                start,
+                float.CreateTruncating(GainValue),
+                Single(theta),
+                Single(mapped),
+                Single(parameter),
+                ref checksum)
+            : 0;
 
     // g ((1 - t) m + t Q(m) + n), with the noise of the weights' own positions.
     private void WriteNoisyBlock(in StepSettings settings, int start, ReadOnlySpan<T> m, Span<T> blended, Span<T> rounded, Span<T> destination)
@@ -255,14 +274,10 @@ internal sealed class SpanSessionWeight<T> : SessionWeight
 
     private void CollectAndRestore(ReadOnlySpan<T> received, Span<T> collected, bool loss, bool lossFirst)
     {
-        ReadOnlySpan<T> theta = ThetaSpan;
         ReadOnlySpan<T> mapped = MappedSpan;
         var parameter = ParameterSpan;
-        var support = SupportSpan;
         var strengths = StrengthSpan;
-        Span<T> slopes = stackalloc T[BlockLength];
         Span<T> terms = stackalloc T[BlockLength];
-        Span<T> tasks = stackalloc T[BlockLength];
         double gainGradient = 0;
         for (int i = 0; i < received.Length; i += BlockLength)
         {
@@ -276,44 +291,90 @@ internal sealed class SpanSessionWeight<T> : SessionWeight
                 gainGradient += double.CreateTruncating(TensorPrimitives.Dot(received.Slice(i, length), parameter.Slice(i, length)));
             }
 
-            TensorPrimitives.Multiply(m, GainValue, held);
             if (IsAssigned)
             {
+                TensorPrimitives.Multiply(m, GainValue, held);
                 continue;
             }
 
-            var slope = slopes[..n];
-            var term = terms[..n];
-            var task = tasks[..n];
-            var target = collected.Slice(i, n);
-            Mapping.Derivative(theta.Slice(i, n), m, slope);
-            TensorPrimitives.Multiply(received.Slice(i, n), GainValue, task);
-            if (!support.IsEmpty)
-            {
-                ClearOutside(support.Slice(i, n), task);
-            }
-
+            var term = loss ? terms[..n] : default;
             if (loss)
             {
                 Term.Gradient(m, strengths.IsEmpty ? default : strengths.Slice(i, n), i, term);
             }
 
-            if (loss && lossFirst)
-            {
-                TensorPrimitives.MultiplyAdd(term, slope, target, target);
-            }
-
-            TensorPrimitives.MultiplyAdd(task, slope, target, target);
-            if (loss && !lossFirst)
-            {
-                TensorPrimitives.MultiplyAdd(term, slope, target, target);
-            }
+            int done = CollectFused(i, received.Slice(i, n), term, lossFirst, collected.Slice(i, n), held);
+            CollectBlock(i + done, received.Slice(i, n)[done..], term.IsEmpty ? term : term[done..], lossFirst, collected.Slice(i, n)[done..], held[done..]);
         }
 
         if (LogGain is not null)
         {
             using var logGainGradient = GradientOf(LogGain);
             TensorMemory.Span<T>(logGainGradient)[0] += T.CreateTruncating(gainGradient);
+        }
+    }
+
+    // What CollectBlock does, in one pass where there is one for the mapping; how many weights it has done.
+    private int CollectFused(int start, ReadOnlySpan<T> received, ReadOnlySpan<T> term, bool termFirst, Span<T> collected, Span<T> parameter)
+    {
+        return typeof(T) != typeof(float) || IsDirect ? 0
+            : Mapping switch
+            {
+                TanhMapping tanh => Run(tanh.Vectors, received, term, collected, parameter),
+                ClampMapping { Vectors: { } clamp } => Run(clamp, received, term, collected, parameter),
+                _ => 0,
+            };
+
+        int Run<TMapping>(TMapping mapping, ReadOnlySpan<T> received, ReadOnlySpan<T> term, Span<T> collected, Span<T> parameter)
+            where TMapping : struct, IVectorMapping
+        {
+            var support = SupportSpan;
+            return FusedPasses.Collect(
+                mapping,
+                float.CreateTruncating(GainValue),
+                Single(ThetaSpan.Slice(start, received.Length)),
+                Single(MappedSpan.Slice(start, received.Length)),
+                Single(received),
+                support.IsEmpty ? support : support.Slice(start, received.Length),
+                Single(term),
+                termFirst,
+                Single(collected),
+                Single(parameter));
+        }
+    }
+
+    // The definition: gradients by the chain rule, and the parameter back to g · m(θ).
+    private void CollectBlock(int start, ReadOnlySpan<T> received, ReadOnlySpan<T> term, bool termFirst, Span<T> collected, Span<T> parameter)
+    {
+        int n = received.Length;
+        if (n == 0)
+        {
+            return;
+        }
+
+        Span<T> slopes = stackalloc T[BlockLength];
+        Span<T> tasks = stackalloc T[BlockLength];
+        var slope = slopes[..n];
+        var task = tasks[..n];
+        ReadOnlySpan<T> mapped = MappedSpan.Slice(start, n);
+        TensorPrimitives.Multiply(mapped, GainValue, parameter);
+        Mapping.Derivative(ThetaSpan.Slice(start, n), mapped, slope);
+        TensorPrimitives.Multiply(received, GainValue, task);
+        var support = SupportSpan;
+        if (!support.IsEmpty)
+        {
+            ClearOutside(support.Slice(start, n), task);
+        }
+
+        if (!term.IsEmpty && termFirst)
+        {
+            TensorPrimitives.MultiplyAdd(term, slope, collected, collected);
+        }
+
+        TensorPrimitives.MultiplyAdd(task, slope, collected, collected);
+        if (!term.IsEmpty && !termFirst)
+        {
+            TensorPrimitives.MultiplyAdd(term, slope, collected, collected);
         }
     }
 
@@ -362,11 +423,13 @@ internal sealed class SpanSessionWeight<T> : SessionWeight
         var v = TensorMemory.Span<T>(Moment);
         var decay = T.CreateTruncating(ProximalSettings.Beta2);
         var gain = T.CreateTruncating(1 - ProximalSettings.Beta2);
+        ref T received = ref MemoryMarshal.GetReference(g[..v.Length]);
+        ref T mean = ref MemoryMarshal.GetReference(v);
         int i = 0;
         for (; Vector<T>.IsSupported && i <= v.Length - Vector<T>.Count; i += Vector<T>.Count)
         {
-            var each = new Vector<T>(g[i..]);
-            ((new Vector<T>(v[i..]) * decay) + (each * each * gain)).CopyTo(v[i..]);
+            var each = Vector.LoadUnsafe(ref received, (nuint)i);
+            ((Vector.LoadUnsafe(ref mean, (nuint)i) * decay) + (each * each * gain)).StoreUnsafe(ref mean, (nuint)i);
         }
 
         for (; i < v.Length; i++)
@@ -382,23 +445,19 @@ internal sealed class SpanSessionWeight<T> : SessionWeight
         var gain = GainValue;
         var theta = ThetaSpan;
         var mapped = MappedSpan;
-        var parameter = ParameterSpan;
         bool untouched = true;
         bool moves = !IsAssigned && proximal is { Strengths.Any: true } && Moment is not null;
-        if (moves || IsAssigned)
-        {
-            untouched = OwnsParameter || Holds(gainBefore);
-            Remap();
-            if (moves)
-            {
-                PrepareTerm(proximal!.Value.Strengths * proximal.Value.LearningRate);
-            }
-        }
-
         if (IsAssigned)
         {
+            untouched = Holds(gainBefore);
             WriteEffectiveWeights();
             return untouched;
+        }
+
+        if (moves)
+        {
+            untouched = RemapAndCheck(gainBefore, gain);
+            PrepareTerm(proximal!.Value.Strengths * proximal.Value.LearningRate);
         }
 
         var checksum = default(BlockChecksum);
@@ -411,23 +470,9 @@ internal sealed class SpanSessionWeight<T> : SessionWeight
             {
                 ProximalBlock(proximal!.Value.BiasCorrection, i, m, raw);
             }
-            else if (!OwnsParameter)
-            {
-                // What is about to be overwritten is at hand: was it what the session wrote?
-                untouched &= BlockOperations.IsProduct<T>(m, gainBefore, parameter.Slice(i, n));
-            }
 
-            ConstrainBlock(i, raw);
-            MapBlock(theta, i, m);
-            checksum.Add<T>(raw);
-            if (!OwnsParameter)
-            {
-                TensorPrimitives.Multiply(m, gain, parameter.Slice(i, n));
-            }
-            else if (Support is not null)
-            {
-                ClearOutside(SupportSpan.Slice(i, n), raw);
-            }
+            int done = FollowFused(i, n, gainBefore, gain, constrains: Mapping.Kind == MappingKind.Clamp, checks: !moves, ref checksum, ref untouched);
+            FollowBlock(i + done, n - done, gainBefore, gain, checks: !moves, ref checksum, ref untouched);
         }
 
         _checksum = checksum;
@@ -435,23 +480,116 @@ internal sealed class SpanSessionWeight<T> : SessionWeight
         return untouched;
     }
 
+    // Mapped becomes m(θ) as the optimizer left θ. Did the parameter hold what the session had written?
+    private bool RemapAndCheck(T gainBefore, T gain)
+    {
+        bool untouched = true;
+        var ignored = default(BlockChecksum);
+        ReadOnlySpan<T> theta = ThetaSpan;
+        for (int i = 0; i < theta.Length; i += BlockLength)
+        {
+            int end = Math.Min(i + BlockLength, theta.Length);
+            int start = i + FollowFused(i, end - i, gainBefore, gain, constrains: false, checks: true, ref ignored, ref untouched);
+            untouched &= OwnsParameter || BlockOperations.IsProduct<T>(MappedSpan[start..end], gainBefore, ParameterSpan[start..end]);
+            MapBlock(theta, start, MappedSpan[start..end]);
+        }
+
+        MappedChanged();
+        return untouched;
+    }
+
+    // What FollowBlock does, in one pass where there is one for the mapping; how many weights it has done.
+    private int FollowFused(int start, int count, T gainBefore, T gain, bool constrains, bool checks, ref BlockChecksum checksum, ref bool untouched)
+    {
+        return typeof(T) != typeof(float) || IsDirect || Support is not null ? 0
+            : Mapping switch
+            {
+                TanhMapping tanh => Run(tanh.Vectors, ref checksum, ref untouched),
+                ClampMapping { Vectors: { } clamp } => Run(clamp, ref checksum, ref untouched),
+                _ => 0,
+            };
+
+        int Run<TMapping>(TMapping mapping, ref BlockChecksum checksum, ref bool untouched)
+            where TMapping : struct, IVectorMapping
+        {
+            bool same = true;
+            int done = FusedPasses.Follow(
+                mapping,
+                constrains,
+                (float)ZeroPoint,
+                float.CreateTruncating(gainBefore),
+                float.CreateTruncating(gain),
+                Single(ThetaSpan.Slice(start, count)),
+                Single(MappedSpan.Slice(start, count)),
+                Single(ParameterSpan.Slice(start, count)),
+                ref checksum,
+                ref same);
+            untouched &= same || !checks;
+            return done;
+        }
+    }
+
+    // The definition: the domain of θ, m(θ), and the parameter, if it held what it should.
+    private void FollowBlock(int start, int count, T gainBefore, T gain, bool checks, ref BlockChecksum checksum, ref bool untouched)
+    {
+        if (count == 0)
+        {
+            return;
+        }
+
+        var raw = ThetaSpan.Slice(start, count);
+        var m = MappedSpan.Slice(start, count);
+        var parameter = ParameterSpan.Slice(start, count);
+        if (checks && !OwnsParameter)
+        {
+            // What is about to be overwritten is at hand: was it what the session wrote?
+            untouched &= BlockOperations.IsProduct<T>(m, gainBefore, parameter);
+        }
+
+        ConstrainBlock(start, raw);
+        checksum.Add<T>(raw);
+        MapBlock(ThetaSpan, start, m);
+        if (!OwnsParameter)
+        {
+            TensorPrimitives.Multiply(m, gain, parameter);
+        }
+        else if (Support is not null)
+        {
+            ClearOutside(SupportSpan.Slice(start, count), raw);
+        }
+    }
+
     // θ -= prepared gradient / (√(v / correction) + ε), stopping at zero.
     private void ProximalBlock(double biasCorrection, int start, ReadOnlySpan<T> mapped, Span<T> theta)
     {
         Span<T> scratch = stackalloc T[BlockLength];
         Span<T> slopes = stackalloc T[BlockLength];
-        int n = theta.Length;
-        var step = scratch[..n];
-        var other = slopes[..n];
+        var gradient = scratch[..theta.Length];
         var strengths = StrengthSpan;
-        Term.Gradient(mapped, strengths.IsEmpty ? default : strengths.Slice(start, n), start, step);
-        SlopeOfMapped(theta, mapped, other);
+        ReadOnlySpan<T> moment = TensorMemory.Span<T>(Moment!).Slice(start, theta.Length);
+        Term.Gradient(mapped, strengths.IsEmpty ? default : strengths.Slice(start, theta.Length), start, gradient);
+        int done = typeof(T) != typeof(float) || IsDirect ? 0
+            : Mapping switch
+            {
+                TanhMapping tanh => FusedPasses.Move(tanh.Vectors, biasCorrection, (float)ZeroPoint, Single(mapped), Single(moment), Single(gradient), Single(theta)),
+                ClampMapping { Vectors: { } clamp } => FusedPasses.Move(clamp, biasCorrection, (float)ZeroPoint, Single(mapped), Single(moment), Single(gradient), Single(theta)),
+                _ => 0,
+            };
+        if (done == theta.Length)
+        {
+            return;
+        }
+
+        // The definition.
+        var step = gradient[done..];
+        var other = slopes[done..theta.Length];
+        SlopeOfMapped(theta[done..], mapped[done..], other);
         TensorPrimitives.Multiply(step, other, step);
-        TensorPrimitives.Divide(TensorMemory.Span<T>(Moment!).Slice(start, n), T.CreateTruncating(biasCorrection), other);
+        TensorPrimitives.Divide(moment[done..], T.CreateTruncating(biasCorrection), other);
         TensorPrimitives.Sqrt(other, other);
         TensorPrimitives.Add(other, T.CreateTruncating(ProximalSettings.Epsilon), other);
         TensorPrimitives.Divide(step, other, step);
-        MoveStoppingAtZero(theta, step, T.CreateTruncating(ZeroPoint));
+        MoveStoppingAtZero(theta[done..], step, T.CreateTruncating(ZeroPoint));
     }
 
     protected override void Constrain()
@@ -528,6 +666,12 @@ internal sealed class SpanSessionWeight<T> : SessionWeight
     // Adds the prepared gradient of the term, by the chain rule.
     private void AddLossGradient(Span<T> target)
     {
+        if (IsDirect)
+        {
+            Term.AddGradient(MappedSpan, StrengthSpan, T.One / GainValue, target);
+            return;
+        }
+
         Span<T> scratch = stackalloc T[BlockLength];
         Span<T> slopes = stackalloc T[BlockLength];
         ReadOnlySpan<T> theta = ThetaSpan;
@@ -568,6 +712,11 @@ internal sealed class SpanSessionWeight<T> : SessionWeight
             UniformQuantizer.Round(MemoryMarshal.Cast<T, double>(values), double.CreateTruncating(step), min, max, MemoryMarshal.Cast<T, double>(rounded));
         }
     }
+
+    // The same memory where T is float.
+    private static ReadOnlySpan<float> Single(ReadOnlySpan<T> values) => MemoryMarshal.Cast<T, float>(values);
+
+    private static Span<float> Single(Span<T> values) => MemoryMarshal.Cast<T, float>(values);
 
     private static bool SameBits(ReadOnlySpan<T> left, ReadOnlySpan<T> right) =>
         MemoryMarshal.AsBytes(left).SequenceEqual(MemoryMarshal.AsBytes(right));

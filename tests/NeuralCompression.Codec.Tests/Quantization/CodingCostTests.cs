@@ -86,17 +86,19 @@ public sealed class CodingCostTests
     }
 
     [Theory]
-    [InlineData(CompressionLevel.NoCompression)]
-    [InlineData(CompressionLevel.Fastest)]
-    [InlineData(CompressionLevel.Optimal)]
-    [InlineData(CompressionLevel.SmallestSize)]
-    public void ModelMeter_WholeModels_CountsTheContainerExactly(CompressionLevel level)
+    [InlineData(CompressionLevel.NoCompression, false)]
+    [InlineData(CompressionLevel.Fastest, false)]
+    [InlineData(CompressionLevel.Optimal, false)]
+    [InlineData(CompressionLevel.Optimal, true)]
+    [InlineData(CompressionLevel.SmallestSize, false)]
+    [InlineData(CompressionLevel.SmallestSize, true)]
+    public void ModelMeter_WholeModels_CountsTheContainerExactly(CompressionLevel level, bool keepsChoices)
     {
         foreach (string name in Samples.Names.Except(["segments"]))
         {
             byte[] file = Samples.Write(writer => Samples.Fill(writer, name), level);
             using var reader = Samples.Open(file);
-            var meter = new ModelMeter(level);
+            var meter = new ModelMeter(level, keepsChoices);
             for (int time = 0; time < 2; time++)
             {
                 Samples.Fill(meter, name);
@@ -110,6 +112,35 @@ public sealed class CodingCostTests
                 foreach ((CompressedTensorInfo real, TensorReport priced) in reader.Tensors.Zip(report.Tensors))
                     AssertNear(real.AliasOf is null ? real.StoredBytes : 0, priced.StoredBytes);
             }
+        }
+    }
+
+    [Fact]
+    public void ModelMeter_KeptChoicesOfOtherWeights_StayPossibleAndAreForgotten()
+    {
+        // Structure by rows, then by columns with an empty one, then none, then too few weights for any: what is kept from one must do, if badly, for the next.
+        var random = new Random(4);
+        Func<int, int, int>[] kinds =
+        [
+            (row, _) => random.Next(100) < row ? random.Next(3) - 1 : 0,
+            (_, column) => column % 7 == 0 ? 0 : random.Next(100) < column ? random.Next(5) - 2 : 0,
+            (_, _) => random.Next(3) - 1,
+            (_, _) => random.Next(256) - 128,
+        ];
+        var keeping = new ModelMeter(CompressionLevel.Optimal, keepsChoices: true);
+        foreach (var kind in kinds)
+        {
+            sbyte[] symbols = [.. Enumerable.Range(0, 10_000).Select(i => (sbyte)kind(i / 100, i % 100))];
+            var tensor = QuantizedTensor.FromSymbols(symbols, [100, 100], QuantizationGrid.Uniform(0.1f));
+            keeping.Add("w", tensor);
+            long kept = keeping.Complete().TotalBytes;
+            var fresh = new ModelMeter(CompressionLevel.Optimal);
+            fresh.Add("w", tensor);
+            long searched = fresh.Complete().TotalBytes;
+            Assert.InRange(kept, searched, searched * 1.5);
+            keeping.Forget();
+            keeping.Add("w", tensor);
+            Assert.Equal(searched, keeping.Complete().TotalBytes);
         }
     }
 

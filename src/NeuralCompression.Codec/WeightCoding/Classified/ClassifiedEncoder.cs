@@ -15,9 +15,16 @@ internal static class ClassifiedEncoder
     /// <summary>Codes symbols, unless that would take <paramref name="limit"/> bytes or more by a good margin; null then.</summary>
     internal static byte[]? TryEncode(ReadOnlySpan<sbyte> symbols, ReadOnlySpan<long> shape, int min, int max, long limit)
     {
+        ClassifiedChoice? choice = null;
+        return TryEncode(symbols, shape, min, max, limit, ref choice);
+    }
+
+    /// <summary>The same with a choice of parameters that was found before; receives the one that was taken.</summary>
+    internal static byte[]? TryEncode(ReadOnlySpan<sbyte> symbols, ReadOnlySpan<long> shape, int min, int max, long limit, ref ClassifiedChoice? choice)
+    {
         if (symbols.Length < MinLength)
             return null;
-        ClassifiedSearch? search = ClassifiedSearch.Run(symbols, shape, min, max, limit);
+        ClassifiedSearch? search = ClassifiedSearch.Run(symbols, shape, min, max, limit, ref choice);
         return search is null ? null : Write(search);
     }
 

@@ -47,7 +47,7 @@ internal sealed class ClassifiedSearch
     private readonly byte[][] columnClasses;
     private readonly long[] rowPrices;
     private readonly long[] columnPrices;
-    private Choice best;
+    private ClassifiedChoice best;
     private long bestCost = long.MaxValue;
 
     private ClassifiedSearch(ReadOnlySpan<sbyte> symbols, ReadOnlySpan<long> shape, int min, int max, long limit)
@@ -72,7 +72,7 @@ internal sealed class ClassifiedSearch
         emptyRows = rows.Contains(0);
         emptyColumns = columns.Contains(0);
 
-        best = new Choice
+        best = new ClassifiedChoice
         {
             Parameters = new ClassifiedParameters
             {
@@ -94,13 +94,35 @@ internal sealed class ClassifiedSearch
     internal TablePlan Tables { get; private set; }
 
     /// <summary>Searches; null where the other codings, of <paramref name="limit"/> bytes, are not beaten.</summary>
-    internal static ClassifiedSearch? Run(ReadOnlySpan<sbyte> symbols, ReadOnlySpan<long> shape, int min, int max, long limit)
+    /// <param name="symbols">The weights.</param>
+    /// <param name="shape">Their shape.</param>
+    /// <param name="min">The smallest symbol.</param>
+    /// <param name="max">The largest symbol.</param>
+    /// <param name="limit">What the other codings take; bytes.</param>
+    /// <param name="choice">What a search of much the same weights found, which is then taken as it is; receives what was found.</param>
+    internal static ClassifiedSearch? Run(ReadOnlySpan<sbyte> symbols, ReadOnlySpan<long> shape, int min, int max, long limit, ref ClassifiedChoice? choice)
     {
         var search = new ClassifiedSearch(symbols, shape, min, max, limit);
-        search.ChooseClasses();
-        search.ChooseNeighbours(search.Period(shape));
-        search.ChooseClasses();
+        if (choice is not ClassifiedChoice known || !search.Adopt(known))
+        {
+            search.ChooseClasses();
+            search.ChooseNeighbours(search.Period(shape));
+            search.ChooseClasses();
+        }
+
+        choice = search.best;
         return search.Finish(limit) ? search : null;
+    }
+
+    // What follows from the weights themselves stays this search's.
+    private bool Adopt(ClassifiedChoice known)
+    {
+        ClassifiedParameters own = best.Parameters;
+        ClassifiedChoice adopted = known with { Parameters = known.Parameters with { LaneCode = own.LaneCode, SizeShift = own.SizeShift, RowLength = own.RowLength } };
+        if ((known.Parameters.Mirrors && min < -sbyte.MaxValue) || Resolve(adopted) is null)
+            return false;
+        best = adopted;
+        return true;
     }
 
     private static int ChooseRowLength(ReadOnlySpan<long> shape, int length)
@@ -183,7 +205,7 @@ internal sealed class ClassifiedSearch
     // None, rows, columns or both, in fine or in coarse steps; and where columns are empty, whether neighbours are looked for across them.
     private void ChooseClasses()
     {
-        Choice start = best;
+        ClassifiedChoice start = best;
         bestCost = long.MaxValue;
         for (int rows = 0; rows < 3; rows++)
         {
@@ -191,7 +213,7 @@ internal sealed class ClassifiedSearch
             {
                 if (rows != 0 && columns != 0 && rows != columns)
                     continue;
-                var choice = new Choice
+                var choice = new ClassifiedChoice
                 {
                     Rows = rows,
                     Columns = columns,
@@ -207,11 +229,11 @@ internal sealed class ClassifiedSearch
 
     private void ChooseNeighbours(int period)
     {
-        Choice start = best with { Parameters = best.Parameters with { NearWeight = 0, SecondWeight = 0 } };
+        ClassifiedChoice start = best with { Parameters = best.Parameters with { NearWeight = 0, SecondWeight = 0 } };
         Try(start);
-        foreach (int far in (int[])[Choice.Above, period])
+        foreach (int far in (int[])[ClassifiedChoice.Above, period])
         {
-            Choice at = start with { Far = far };
+            ClassifiedChoice at = start with { Far = far };
             Try(at with { Parameters = at.Parameters with { NearWeight = 2, FarWeight = 2 } });
             Try(at with { Parameters = at.Parameters with { NearWeight = 2, SecondWeight = 1, FarWeight = 2, SideWeight = 1 } });
         }
@@ -220,18 +242,18 @@ internal sealed class ClassifiedSearch
             return;
         start = best;
         Try(start with { Parameters = start.Parameters with { SignOfNear = true } });
-        foreach (int far in (int[])[Choice.Above, period])
+        foreach (int far in (int[])[ClassifiedChoice.Above, period])
         {
             // A far neighbour may tell the sign also where it does not tell the size.
             if (start.Parameters.FarWeight != 0 && start.Far != far)
                 continue;
-            Choice at = start with { Far = far };
+            ClassifiedChoice at = start with { Far = far };
             Try(at with { Parameters = at.Parameters with { SignOfFar = true } });
             Try(at with { Parameters = at.Parameters with { SignOfNear = true, SignOfFar = true } });
         }
     }
 
-    private void Try(Choice choice)
+    private void Try(ClassifiedChoice choice)
     {
         if (Resolve(choice) is not ClassifiedText text)
             return;
@@ -246,13 +268,13 @@ internal sealed class ClassifiedSearch
     }
 
     // The text of a choice; null where its far distance is not possible.
-    private ClassifiedText? Resolve(Choice choice)
+    private ClassifiedText? Resolve(ClassifiedChoice choice)
     {
         ClassifiedParameters parameters = choice.Parameters;
         WeightMatrix matrix = Matrix(parameters);
         if (parameters.UsesFar)
         {
-            int distance = choice.Far == Choice.Above ? matrix.Width : choice.Far;
+            int distance = choice.Far == ClassifiedChoice.Above ? matrix.Width : choice.Far;
             if (distance is < 2 or > ClassifiedLayout.MaxDistance)
                 return null;
             parameters = parameters with { FarDistance = distance };
@@ -327,22 +349,5 @@ internal sealed class ClassifiedSearch
         }
 
         return period;
-    }
-
-    private readonly record struct Choice
-    {
-        /// <summary>The far distance is a row.</summary>
-        internal const int Above = -1;
-
-        internal ClassifiedParameters Parameters { get; init; }
-
-        /// <summary>Classes of rows: 0 none, 1 fine steps, 2 coarse steps.</summary>
-        internal int Rows { get; init; }
-
-        /// <summary>Classes of columns.</summary>
-        internal int Columns { get; init; }
-
-        /// <summary>The far distance, or <see cref="Above"/>.</summary>
-        internal int Far { get; init; }
     }
 }

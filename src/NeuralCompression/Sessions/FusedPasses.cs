@@ -1,0 +1,258 @@
+using System.Runtime.CompilerServices;
+using System.Runtime.InteropServices;
+using System.Runtime.Intrinsics;
+using System.Runtime.Intrinsics.X86;
+
+namespace NeuralCompression.Sessions;
+
+/// <summary>What <see cref="SpanSessionWeight{T}"/> does to a block after the optimizer and after backward, in one pass over float32 with nothing in between stored. Its own passes, one operation after the other, are the definition.</summary>
+/// <remarks>Every method handles as many weights as fill whole vectors and returns their number; products and sums are rounded one by one, as there.</remarks>
+internal static class FusedPasses
+{
+    // How far ahead memory is asked for, in weights: the processor's own prefetcher stops at the end of a page, which 1,024 of them fill.
+    private const int Ahead = 512;
+
+    // What the gain's gradient reads before the pass over the same weights, two of its blocks ahead.
+    private const int FarAhead = 2048;
+
+    /// <summary>Whether <see cref="Open"/> may be used.</summary>
+    public static bool CanOpen => Avx2.IsSupported;
+
+    /// <summary>Checks what stands there and writes g · (m(θ) + noise). Stops where it finds something else, and leaves what follows as it was.</summary>
+    /// <param name="source">Which noise.</param>
+    /// <param name="start">Index of the first weight within the tensor; a multiple of <see cref="Philox.BlockLength"/>.</param>
+    /// <param name="gain">The gain.</param>
+    /// <param name="theta">θ.</param>
+    /// <param name="mapped">m(θ).</param>
+    /// <param name="parameter">Should hold g · m(θ); receives the noisy weights.</param>
+    /// <param name="checksum">θ is added to it.</param>
+    public static unsafe int Open(
+        in NoiseSource source, long start, float gain, ReadOnlySpan<float> theta, ReadOnlySpan<float> mapped, Span<float> parameter, ref BlockChecksum checksum)
+    {
+        const int Step = Philox.VectorStep;
+        int length = mapped.Length - (mapped.Length % Step);
+        if (length > theta.Length || length > parameter.Length)
+        {
+            throw new ArgumentException("The spans differ in length.", nameof(parameter));
+        }
+
+        var keys = stackalloc Vector256<ulong>[Philox.KeyCount];
+        Philox.ExpandKeys(source.Seed, keys);
+        ulong block = UniformNoise.FirstBlock(source.Tensor, start);
+        ulong draw = source.Draw;
+        var scale = Vector256.Create((float)UniformNoise.Scale(source.Amplitude));
+        var factor = Vector256.Create(gain);
+        var sums = checksum;
+        int i = 0;
+        fixed (float* raw = theta, m = mapped, held = parameter)
+        {
+            for (; i < length; i += Step)
+            {
+                var m0 = Vector256.Load(m + i);
+                var m1 = Vector256.Load(m + i + 8);
+                var m2 = Vector256.Load(m + i + 16);
+                var m3 = Vector256.Load(m + i + 24);
+                var different = Different(m0 * factor, held + i) | Different(m1 * factor, held + i + 8) | Different(m2 * factor, held + i + 16) | Different(m3 * factor, held + i + 24);
+                if (different != Vector256<uint>.Zero)
+                {
+                    break;
+                }
+
+                Sse.Prefetch0(m + i + Ahead);
+                Sse.Prefetch0(m + i + Ahead + 16);
+                Sse.Prefetch0(held + i + Ahead);
+                Sse.Prefetch0(held + i + Ahead + 16);
+                Sse.Prefetch0(raw + i + Ahead);
+                Sse.Prefetch0(raw + i + Ahead + 16);
+                sums.Add(Vector256.Load(raw + i).AsUInt32());
+                sums.Add(Vector256.Load(raw + i + 8).AsUInt32());
+                sums.Add(Vector256.Load(raw + i + 16).AsUInt32());
+                sums.Add(Vector256.Load(raw + i + 24).AsUInt32());
+                Philox.Next(keys, draw, block + (ulong)(i / Philox.BlockLength), out var numbers);
+                ((Vector256.Load(m + i) + (Vector256.ConvertToSingle(numbers.First.AsInt32()) * scale)) * factor).Store(held + i);
+                ((Vector256.Load(m + i + 8) + (Vector256.ConvertToSingle(numbers.Second.AsInt32()) * scale)) * factor).Store(held + i + 8);
+                ((Vector256.Load(m + i + 16) + (Vector256.ConvertToSingle(numbers.Third.AsInt32()) * scale)) * factor).Store(held + i + 16);
+                ((Vector256.Load(m + i + 24) + (Vector256.ConvertToSingle(numbers.Fourth.AsInt32()) * scale)) * factor).Store(held + i + 24);
+            }
+        }
+
+        checksum = sums;
+        return i;
+    }
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    private static unsafe Vector256<uint> Different(Vector256<float> values, float* held) => values.AsUInt32() ^ Vector256.Load(held).AsUInt32();
+
+    /// <summary>Constrains θ, maps it, and writes m(θ) and g · m(θ), if the parameter held what it should.</summary>
+    /// <param name="mapping">The mapping.</param>
+    /// <param name="constrains">Whether θ itself is kept within the mapping's range: <see cref="ClampMapping"/>.</param>
+    /// <param name="zeroPoint">θ of a zero weight.</param>
+    /// <param name="gainBefore">The gain the parameter was written with.</param>
+    /// <param name="gain">The gain now.</param>
+    /// <param name="theta">θ.</param>
+    /// <param name="mapped">m of θ before the optimizer's step; receives m(θ).</param>
+    /// <param name="parameter">Should hold the gain before times <paramref name="mapped"/>; receives g · m(θ).</param>
+    /// <param name="checksum">θ is added to it.</param>
+    /// <param name="untouched">Becomes false if it did not.</param>
+    public static int Follow<TMapping>(
+        TMapping mapping, bool constrains, float zeroPoint, float gainBefore, float gain, Span<float> theta, Span<float> mapped, Span<float> parameter, ref BlockChecksum checksum, ref bool untouched)
+        where TMapping : struct, IVectorMapping
+    {
+        int length = theta.Length - (theta.Length % Vector256<float>.Count);
+        ref float raw = ref MemoryMarshal.GetReference(theta);
+        ref float m = ref MemoryMarshal.GetReference(mapped[..length]);
+        ref float held = ref MemoryMarshal.GetReference(parameter[..length]);
+        var different = Vector256<uint>.Zero;
+        var sums = checksum;
+        for (nuint i = 0; i < (nuint)length; i += (nuint)Vector256<float>.Count)
+        {
+            Prefetch(ref raw, i + Ahead);
+            Prefetch(ref m, i + Ahead);
+            Prefetch(ref held, i + Ahead);
+            var before = Vector256.LoadUnsafe(ref m, i) * gainBefore;
+            different |= before.AsUInt32() ^ Vector256.LoadUnsafe(ref held, i).AsUInt32();
+            var value = Vector256.LoadUnsafe(ref raw, i);
+            var image = mapping.Map(value);
+            if (constrains)
+            {
+                value = image;
+                value.StoreUnsafe(ref raw, i);
+            }
+
+            sums.Add(value.AsUInt32());
+            image = Vector256.AndNot(image, Vector256.Equals(value, Vector256.Create(zeroPoint)));
+            image.StoreUnsafe(ref m, i);
+            (image * gain).StoreUnsafe(ref held, i);
+        }
+
+        checksum = sums;
+        untouched &= different == Vector256<uint>.Zero;
+        return length;
+    }
+
+    /// <summary>The proximal step: θ -= term · m′ / (√(v / correction) + ε), but a weight that would cross the zero point stops there.</summary>
+    /// <param name="mapping">The mapping.</param>
+    /// <param name="correction">Of the bias of the running mean.</param>
+    /// <param name="zeroPoint">θ of a zero weight.</param>
+    /// <param name="mapped">m(θ).</param>
+    /// <param name="moment">Running mean v of the squared task gradients.</param>
+    /// <param name="term">The gradient of the compression term by m, times the learning rate.</param>
+    /// <param name="theta">θ.</param>
+    public static int Move<TMapping>(
+        TMapping mapping, double correction, float zeroPoint, ReadOnlySpan<float> mapped, ReadOnlySpan<float> moment, ReadOnlySpan<float> term, Span<float> theta)
+        where TMapping : struct, IVectorMapping
+    {
+        int length = theta.Length - (theta.Length % Vector256<float>.Count);
+        ref float m = ref MemoryMarshal.GetReference(mapped[..length]);
+        ref float mean = ref MemoryMarshal.GetReference(moment[..length]);
+        ref float gradient = ref MemoryMarshal.GetReference(term[..length]);
+        ref float raw = ref MemoryMarshal.GetReference(theta);
+        var divisor = Vector256.Create((float)correction);
+        var epsilon = Vector256.Create((float)ProximalSettings.Epsilon);
+        var zero = Vector256.Create(zeroPoint);
+        for (nuint i = 0; i < (nuint)length; i += (nuint)Vector256<float>.Count)
+        {
+            Prefetch(ref m, i + Ahead);
+            Prefetch(ref mean, i + Ahead);
+            Prefetch(ref raw, i + Ahead);
+            var before = Vector256.LoadUnsafe(ref raw, i);
+            var step = Vector256.LoadUnsafe(ref gradient, i) * mapping.Slope(before, Vector256.LoadUnsafe(ref m, i));
+            var after = before - (step / (Vector256.Sqrt(Vector256.LoadUnsafe(ref mean, i) / divisor) + epsilon));
+            var crossed = (Vector256.GreaterThan(before, zero) & Vector256.LessThan(after, zero)) | (Vector256.LessThan(before, zero) & Vector256.GreaterThan(after, zero));
+            Vector256.ConditionalSelect(crossed, zero, after).StoreUnsafe(ref raw, i);
+        }
+
+        return length;
+    }
+
+    /// <summary>Adds the chain-ruled gradients of task and compression term to that of θ, and writes g · m(θ) back.</summary>
+    /// <param name="mapping">The mapping.</param>
+    /// <param name="gain">The gain.</param>
+    /// <param name="theta">θ.</param>
+    /// <param name="mapped">m(θ).</param>
+    /// <param name="received">The parameter's gradient.</param>
+    /// <param name="support">Zero where the task's gradient does not count; empty where all does.</param>
+    /// <param name="term">The gradient of the compression term by m; empty for none.</param>
+    /// <param name="termFirst">Whether it is added before the task's.</param>
+    /// <param name="collected">The gradient of θ.</param>
+    /// <param name="parameter">Receives g · m(θ).</param>
+    public static int Collect<TMapping>(
+        TMapping mapping,
+        float gain,
+        ReadOnlySpan<float> theta,
+        ReadOnlySpan<float> mapped,
+        ReadOnlySpan<float> received,
+        ReadOnlySpan<sbyte> support,
+        ReadOnlySpan<float> term,
+        bool termFirst,
+        Span<float> collected,
+        Span<float> parameter)
+        where TMapping : struct, IVectorMapping
+    {
+        int length = mapped.Length - (mapped.Length % Vector256<float>.Count);
+        ref float raw = ref MemoryMarshal.GetReference(theta[..length]);
+        ref float m = ref MemoryMarshal.GetReference(mapped);
+        ref float task = ref MemoryMarshal.GetReference(received[..length]);
+        ref float compression = ref MemoryMarshal.GetReference(term.IsEmpty ? term : term[..length]);
+        ref float sum = ref MemoryMarshal.GetReference(collected[..length]);
+        ref float held = ref MemoryMarshal.GetReference(parameter[..length]);
+        bool first = !term.IsEmpty && termFirst;
+        bool last = !term.IsEmpty && !termFirst;
+        bool masked = !support.IsEmpty;
+        for (nuint i = 0; i < (nuint)length; i += (nuint)Vector256<float>.Count)
+        {
+            Prefetch(ref m, i + Ahead);
+            Prefetch(ref sum, i + Ahead);
+            if (TMapping.SlopeReadsRaw)
+            {
+                Prefetch(ref raw, i + Ahead);
+            }
+
+            Prefetch(ref task, i + FarAhead);
+            Prefetch(ref held, i + FarAhead);
+            // Everything is read before anything is written: tensors often lie a multiple of a page apart, and the processor takes a read for one of what was just written at the same place in a page.
+            var image = Vector256.LoadUnsafe(ref m, i);
+            var slope = mapping.Slope(TMapping.SlopeReadsRaw ? Vector256.LoadUnsafe(ref raw, i) : image, image);
+            var gradient = Vector256.LoadUnsafe(ref task, i) * gain;
+            var total = Vector256.LoadUnsafe(ref sum, i);
+            if (masked)
+            {
+                gradient = Vector256.AndNot(gradient, OutsideOf(support[(int)i..]));
+            }
+
+            if (first)
+            {
+                total = (Vector256.LoadUnsafe(ref compression, i) * slope) + total;
+            }
+
+            total = (gradient * slope) + total;
+            if (last)
+            {
+                total = (Vector256.LoadUnsafe(ref compression, i) * slope) + total;
+            }
+
+            (image * gain).StoreUnsafe(ref held, i);
+            total.StoreUnsafe(ref sum, i);
+        }
+
+        return length;
+    }
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    private static unsafe void Prefetch(ref float start, nuint index)
+    {
+        if (Sse.IsSupported && index % 16 == 0)
+        {
+            // An address, not an access: it may lie beyond the end.
+            Sse.Prefetch0(Unsafe.AsPointer(ref Unsafe.Add(ref start, index)));
+        }
+    }
+
+    // All bits where the support's next eight entries are zero.
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    private static Vector256<float> OutsideOf(ReadOnlySpan<sbyte> support)
+    {
+        var signs = Vector128.WidenLower(Vector128.CreateScalarUnsafe(MemoryMarshal.Read<long>(MemoryMarshal.AsBytes(support))).AsSByte());
+        return Vector256.Equals(Vector256.Create(Vector128.WidenLower(signs), Vector128.WidenUpper(signs)), Vector256<int>.Zero).AsSingle();
+    }
+}
