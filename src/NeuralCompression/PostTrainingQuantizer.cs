@@ -11,18 +11,18 @@ namespace NeuralCompression;
 /// <remarks>
 /// <para>Trained tensors of two or more dimensions, but those of norms, are quantised; all others are stored without loss. The steps are chosen as <see cref="PostTrainingOptions"/> says.</para>
 /// <para>
-/// Calibration data does three things, for linear layers and convolutions of one group: an error of a weight counts as much as the mean square of the input it is multiplied with, in the choice of the steps and in rate-distortion rounding;
-/// the bias takes up the mean of what rounding adds to an output; running statistics of batch norms are measured anew. It needs no labels. Some hundred examples do.
+/// Calibration data does two things. For linear layers and convolutions of one group an error of a weight counts as much as the mean square of the input it is multiplied with, in the choice of the steps and in rate-distortion rounding.
+/// And running statistics of batch norms are measured anew. It needs no labels; some hundred examples do.
 /// </para>
 /// <para>Without a network in memory <see cref="SafetensorsConverter"/> does the same to files, without data. A network that may be trained gets much smaller with a <see cref="CompressionSession"/>. Not thread-safe.</para>
-/// <para>Source: this project; the bias as in Nagel et al., Data-Free Quantization Through Weight Equalization and Bias Correction (2019), with measured means.</para>
+/// <para>Source: this project; sensitivities as the diagonal of the Hessian of a layer's squared error, as in Optimal Brain Damage (LeCun, Denker and Solla, 1989).</para>
 /// </remarks>
 public sealed class PostTrainingQuantizer
 {
     // Added to all sensitivities as a part of their mean: an input that calibration never saw may still come.
     private const double Damping = 0.01;
 
-    // Corrected biases are stored without loss and may take a few bytes more or fewer than the ones that were measured.
+    // Statistics of norms that are measured anew may take a few bytes more or fewer than the old ones.
     private const int BudgetAttempts = 4;
     private const int BudgetMargin = 16;
 
@@ -227,8 +227,6 @@ public sealed class PostTrainingQuantizer
     /// <summary>One weight tensor and what is known of it.</summary>
     private sealed class Weight
     {
-        private readonly List<LayerInputs.Observed> _layers;
-
         public Weight(string name, Parameter parameter, LayerInputs? inputs)
         {
             (Name, Parameter, Identity) = (name, parameter, TensorMemory.Identity(parameter));
@@ -240,8 +238,7 @@ public sealed class PostTrainingQuantizer
             }
 
             Type = TorchTypes.TryFrom(parameter.dtype, out var type) ? type : throw new ArgumentException($"'{name}' is of type {parameter.dtype}, which cannot be stored.");
-            _layers = inputs is null ? [] : [.. inputs.Layers.Where(layer => layer.Weight == Identity)];
-            Sensitivities = SensitivitiesOf();
+            Sensitivities = SensitivitiesOf(inputs is null ? [] : [.. inputs.Layers.Where(layer => layer.Weight == Identity)]);
         }
 
         public string Name { get; }
@@ -257,34 +254,18 @@ public sealed class PostTrainingQuantizer
         /// <summary>Shape of the weights, 1 on average; empty without data.</summary>
         public float[] Sensitivities { get; }
 
-        /// <summary>Takes the values that the file will hold; biases take up what that changes on average.</summary>
-        public void Replace(QuantizedTensor quantized)
-        {
-            using var scope = NewDisposeScope();
-            var before = Parameter.detach().to(ScalarType.Float64).clone();
-            WeightQuantization.WriteTo(quantized, Parameter.detach());
-            var change = before - Parameter.detach().to(ScalarType.Float64);
-            foreach (var layer in _layers)
-            {
-                if (layer.Layer.Bias is { } bias)
-                {
-                    // Over all axes but the outputs: positions of a kernel see the same inputs.
-                    var means = layer.Means().to(change.device);
-                    var shift = change.reshape(change.shape[0], change.shape[1], -1).sum(2).mv(means);
-                    bias.detach().add_(shift.to(bias.dtype));
-                }
-            }
-        }
+        /// <summary>Takes the values that the file will hold.</summary>
+        public void Replace(QuantizedTensor quantized) => WeightQuantization.WriteTo(quantized, Parameter.detach());
 
-        private float[] SensitivitiesOf()
+        private float[] SensitivitiesOf(List<LayerInputs.Observed> layers)
         {
-            if (_layers.Count == 0)
+            if (layers.Count == 0)
             {
                 return [];
             }
 
             // A tensor that several layers share costs what all of them lose.
-            var squares = _layers.Select(layer => layer.Squares() * layer.Count).Aggregate((sum, more) => sum + more);
+            var squares = layers.Select(layer => layer.Squares).Aggregate((sum, more) => sum + more);
             double mean = squares.mean().item<double>();
             if (!(mean > 0) || !double.IsFinite(mean))
             {

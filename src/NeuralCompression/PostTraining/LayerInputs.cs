@@ -5,7 +5,7 @@ using static TorchSharp.torch;
 
 namespace NeuralCompression.PostTraining;
 
-/// <summary>What goes into the layers of a network while calibration data runs through it: mean and mean square of every input.</summary>
+/// <summary>What goes into the layers of a network while calibration data runs through it: the squares of every input.</summary>
 internal sealed class LayerInputs : IDisposable
 {
     private readonly List<Observed> _layers = [];
@@ -15,7 +15,7 @@ internal sealed class LayerInputs : IDisposable
     }
 
     /// <summary>Layers that the data went through.</summary>
-    public IEnumerable<Observed> Layers => _layers.Where(layer => layer.Count > 0);
+    public IEnumerable<Observed> Layers => _layers.Where(layer => layer.HasSquares);
 
     /// <summary>Runs the network, in evaluation mode and without gradients.</summary>
     /// <param name="module">The network.</param>
@@ -61,21 +61,14 @@ internal sealed class LayerInputs : IDisposable
     /// <summary>One layer's inputs.</summary>
     internal sealed class Observed(UnitLayer layer) : IDisposable
     {
-        private Tensor? _sums;
         private Tensor? _squares;
-
-        public UnitLayer Layer => layer;
-
-        /// <summary>How often an input was seen: images, times positions.</summary>
-        public double Count { get; private set; }
 
         public nint Weight => TensorMemory.Identity(layer.Weight);
 
-        /// <summary>Mean of every input; shape [inputs], float64. The zeros of a padding are not counted.</summary>
-        public Tensor Means() => _sums! / Count;
+        public bool HasSquares => _squares is not null;
 
-        /// <summary>Mean square of every input; shape [inputs], float64.</summary>
-        public Tensor Squares() => _squares! / Count;
+        /// <summary>Sum of the squares of every input; shape [inputs], float64.</summary>
+        public Tensor Squares => _squares!;
 
         // A hook before the layer must give its input on.
         public Tensor Add(Tensor input)
@@ -85,24 +78,19 @@ internal sealed class LayerInputs : IDisposable
             // [inputs, all else]. A convolution may be given one image without a batch, a linear layer one vector.
             var values = input.detach().to(ScalarType.Float64);
             int axis = !layer.IsConvolution ? (int)values.dim() - 1 : values.dim() == layer.Weight.dim() ? 1 : 0;
-            values = values.dim() == 1 ? values.unsqueeze(1) : values.transpose(0, axis).flatten(1);
-            Replace(ref _sums, values.sum(1));
-            Replace(ref _squares, values.square().sum(1));
-            Count += values.shape[1];
+            var squares = (values.dim() == 1 ? values.unsqueeze(1) : values.transpose(0, axis).flatten(1)).square().sum(1);
+            if (_squares is null)
+            {
+                _squares = squares.DetachFromDisposeScope();
+            }
+            else
+            {
+                _squares.add_(squares);
+            }
+
             return input;
         }
 
-        public void Dispose()
-        {
-            _sums?.Dispose();
-            _squares?.Dispose();
-        }
-
-        private static void Replace(ref Tensor? total, Tensor more)
-        {
-            var next = (total is null ? more : total + more).DetachFromDisposeScope();
-            total?.Dispose();
-            total = next;
-        }
+        public void Dispose() => _squares?.Dispose();
     }
 }
