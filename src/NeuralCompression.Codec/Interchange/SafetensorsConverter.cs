@@ -29,6 +29,11 @@ public static class SafetensorsConverter
     public static CompressionReport Compress(SafetensorsReader source, string path, SafetensorsConversionOptions? options = null, CancellationToken cancellationToken = default)
     {
         ArgumentNullException.ThrowIfNull(source);
+        return Compress((ITensorSource)source, path, options, cancellationToken);
+    }
+
+    internal static CompressionReport Compress(ITensorSource source, string path, SafetensorsConversionOptions? options, CancellationToken cancellationToken)
+    {
         ArgumentException.ThrowIfNullOrEmpty(path);
         options ??= new SafetensorsConversionOptions();
         options.ThrowIfAmbiguous(nameof(options));
@@ -149,7 +154,7 @@ public static class SafetensorsConverter
         return metadata;
     }
 
-    private static void CheckStorable(SafetensorsReader source)
+    private static void CheckStorable(ITensorSource source)
     {
         foreach (SafetensorsTensor tensor in source.Tensors)
         {
@@ -162,8 +167,8 @@ public static class SafetensorsConverter
             throw new NotSupportedException($"The metadata has the key '{taken}', but keys that start with '{ForeignTensor.KeyPrefix}' belong to this library.");
     }
 
-    /// <summary>One conversion of a safetensors model.</summary>
-    private sealed class Work(SafetensorsReader source, SafetensorsConversionOptions options, CancellationToken cancellationToken)
+    /// <summary>One conversion of a model.</summary>
+    private sealed class Work(ITensorSource source, SafetensorsConversionOptions options, CancellationToken cancellationToken)
     {
         /// <summary>Longer tensors are not quantised: their values and symbols must fit into arrays.</summary>
         private const long MaxQuantizedElements = 1L << 29;
