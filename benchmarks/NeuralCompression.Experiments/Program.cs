@@ -12,6 +12,9 @@ switch (args)
         return Train(name, Settings.Load(Path.Combine(root, name, "settings.json"), []), packOnly: true);
     case ["test", _, ..]:
         return Test(args[1..]);
+    case ["post-training", var network, var epochs]:
+        PostTrainingTable.Print(root, network, int.Parse(epochs, CultureInfo.InvariantCulture));
+        return 0;
     default:
         Console.Error.WriteLine("""
             Usage: NeuralCompression.Experiments train CONFIGURATION.json RUN-NAME [--Setting value]...
@@ -20,6 +23,8 @@ switch (args)
                        writes the file of a trained run again
                    NeuralCompression.Experiments test RUN-NAME...
                        loads the files into new networks and measures them on the test set: once for each configuration
+                   NeuralCompression.Experiments post-training lenet-300-100|lenet-5-caffe EPOCHS
+                       trains a dense network in the ordinary way and prints what quantising it without training costs
             """);
         return 2;
 }

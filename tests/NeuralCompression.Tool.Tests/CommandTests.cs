@@ -9,6 +9,20 @@ public sealed class CommandTests
     private static string Reference { get; } = Path.Combine(Tool.Root, "tests", "vectors", "safetensors", "reference.safetensors");
 
     [Fact]
+    public void Compress_TorchSharpFile_Works()
+    {
+        using var tool = new Tool();
+
+        // One float32 tensor [2] called "w", as Module.save writes it.
+        File.WriteAllBytes(tool["model.dat"], [1, 1, (byte)'w', 6, 1, 2, 0, 0, 128, 63, 0, 0, 0, 64]);
+        tool.Run("compress", "model.dat", "-o", "model.ncm").Succeeds();
+        using var reader = CompressedModelReader.Open(tool["model.ncm"]);
+        var values = new float[2];
+        reader.Decode(reader["w"], values);
+        Assert.Equal([1f, 2f], values);
+    }
+
+    [Fact]
     public void CompressVerifyDecompress_ReferenceFile_ComesBackByteForByte()
     {
         using var tool = new Tool();

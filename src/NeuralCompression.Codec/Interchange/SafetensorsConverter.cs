@@ -1,4 +1,3 @@
-using System.IO.Enumeration;
 using NeuralCompression.Codec.WeightCoding;
 
 namespace NeuralCompression.Codec;
@@ -12,17 +11,6 @@ public static class SafetensorsConverter
 {
     /// <summary>Read and written at once; bytes. Large enough for the disk, small beside the segment that is coded.</summary>
     private const int PieceBytes = 4 << 20;
-
-    // Multiples of the root mean square between which a byte budget is sought: fine enough to be nearly lossless, coarse enough to leave nothing.
-    private const double FinestStep = 1.0 / 4096;
-    private const double CoarsestStep = 64;
-    private const int BudgetAttempts = 12;
-
-    // A file that uses so much of its budget is good enough.
-    private const double BudgetUse = 0.99;
-
-    // log2(sqrt(2 pi e)): bits of a normal weight whose step is its standard deviation.
-    private const double NormalEntropyAtOne = 2.047;
 
     /// <summary>Writes a compressed model from a safetensors model.</summary>
     /// <param name="source">The model.</param>
@@ -41,10 +29,14 @@ public static class SafetensorsConverter
     public static CompressionReport Compress(SafetensorsReader source, string path, SafetensorsConversionOptions? options = null, CancellationToken cancellationToken = default)
     {
         ArgumentNullException.ThrowIfNull(source);
+        return Compress((ITensorSource)source, path, options, cancellationToken);
+    }
+
+    internal static CompressionReport Compress(ITensorSource source, string path, SafetensorsConversionOptions? options, CancellationToken cancellationToken)
+    {
         ArgumentException.ThrowIfNullOrEmpty(path);
         options ??= new SafetensorsConversionOptions();
-        if ((options.Bits is null ? 0 : 1) + (options.StepSize is null ? 0 : 1) + (options.TargetBytes is null ? 0 : 1) > 1)
-            throw new ArgumentException("Of bits, step size and target bytes only one can be set.", nameof(options));
+        options.ThrowIfAmbiguous(nameof(options));
         CheckStorable(source);
         var work = new Work(source, options, cancellationToken);
         if (options.TargetBytes is long target)
@@ -162,7 +154,7 @@ public static class SafetensorsConverter
         return metadata;
     }
 
-    private static void CheckStorable(SafetensorsReader source)
+    private static void CheckStorable(ITensorSource source)
     {
         foreach (SafetensorsTensor tensor in source.Tensors)
         {
@@ -175,8 +167,8 @@ public static class SafetensorsConverter
             throw new NotSupportedException($"The metadata has the key '{taken}', but keys that start with '{ForeignTensor.KeyPrefix}' belong to this library.");
     }
 
-    /// <summary>One conversion of a safetensors model.</summary>
-    private sealed class Work(SafetensorsReader source, SafetensorsConversionOptions options, CancellationToken cancellationToken)
+    /// <summary>One conversion of a model.</summary>
+    private sealed class Work(ITensorSource source, SafetensorsConversionOptions options, CancellationToken cancellationToken)
     {
         /// <summary>Longer tensors are not quantised: their values and symbols must fit into arrays.</summary>
         private const long MaxQuantizedElements = 1L << 29;
@@ -220,44 +212,17 @@ public static class SafetensorsConverter
         /// <summary>Searches the finest steps whose file is short enough, by writing files that go nowhere.</summary>
         internal CompressionReport WriteWithin(string path, long target)
         {
-            // The coarsest and the file itself; attempts are counted as they come.
-            Passes = 2;
-            CompressionReport coarsest = Write(ToNowhere(), CoarsestStep);
-            if (coarsest.TotalBytes > target)
-                throw new ArgumentException(FormattableString.Invariant($"{target} bytes cannot be reached: what is not quantised, and the index, take {coarsest.TotalBytes}. Quantise more tensors or allow more bytes."));
-
-            // log2 of the step: the one that fits, the one that does not, and how many bytes they take. Half a step is a bit less of each weight.
-            (double At, double Bytes) fits = (Math.Log2(CoarsestStep), coarsest.TotalBytes);
-            (double At, double Bytes)? exceeds = null;
-            double weights = source.Tensors.Where(tensor => IsQuantized(tensor) && !notFinite.Contains(tensor.Name)).Sum(tensor => tensor.ByteLength * 8.0 / tensor.Type.Bits());
-            double at = NormalEntropyAtOne - (8 * (target - coarsest.TotalBytes) / Math.Max(1, weights));
-            for (int attempt = 0; attempt < BudgetAttempts && fits.Bytes < target * BudgetUse && fits.At > Math.Log2(FinestStep); attempt++)
-            {
-                at = Math.Clamp(at, Math.Log2(FinestStep), Math.Log2(CoarsestStep));
-                Passes++;
-                long bytes = Write(ToNowhere(), double.Exp2(at)).TotalBytes;
-                if (bytes <= target)
-                    fits = (at, bytes);
-                else
-                    exceeds = (at, bytes);
-
-                double wanted = target * (1 + BudgetUse) / 2;
-                if (exceeds is var (finer, more))
+            // Of these passes the last is the file itself; attempts are counted as they come.
+            double multiple = StepBudget.Find(
+                target,
+                multiple =>
                 {
-                    // Between the two, but a tenth of their distance away from either, so that a bent curve is bisected in time.
-                    double share = Math.Clamp((wanted - more) / (fits.Bytes - more), 0.1, 0.9);
-                    at = finer + (share * (fits.At - finer));
-                }
-                else
-                {
-                    at = fits.At - Math.Max(0.01, 8 * (wanted - bytes) / Math.Max(1, weights));
-                }
-            }
-
-            return Write(CompressedModelWriter.Create(path, WriterOptions), double.Exp2(fits.At));
+                    Passes++;
+                    return Write(CompressedModelWriter.Create(Stream.Null, WriterOptions), multiple).TotalBytes;
+                },
+                () => source.Tensors.Where(tensor => IsQuantized(tensor) && !notFinite.Contains(tensor.Name)).Sum(tensor => tensor.ByteLength * 8.0 / tensor.Type.Bits()));
+            return Write(CompressedModelWriter.Create(path, WriterOptions), multiple);
         }
-
-        private CompressedModelWriter ToNowhere() => CompressedModelWriter.Create(Stream.Null, WriterOptions);
 
         private bool IsQuantized(SafetensorsTensor tensor) =>
             options.IsQuantizing
@@ -265,10 +230,7 @@ public static class SafetensorsConverter
             && tensor.Shape.Length is >= 2 and <= TensorShape.MaxRank
             && tensor.ByteLength > 0
             && tensor.ByteLength / (tensor.Type.Bits() / 8) < MaxQuantizedElements
-            && (options.Include.Count == 0 || Matches(options.Include, tensor.Name))
-            && !Matches(options.Exclude, tensor.Name);
-
-        private static bool Matches(IReadOnlyList<string> patterns, string name) => patterns.Any(pattern => FileSystemName.MatchesSimpleExpression(pattern, name, ignoreCase: false));
+            && options.IsSelected(tensor.Name);
 
         /// <summary>Null where a value is not finite, which no grid holds.</summary>
         private QuantizedTensor? Quantize(SafetensorsTensor tensor, ElementType type, long[] shape, double? multiple)
@@ -286,13 +248,9 @@ public static class SafetensorsConverter
                 }
             }
 
-            int groups = PostTrainingQuantizer.GroupCount(shape, options.PerChannel);
-            float[] steps = options.Bits is int bits ? PostTrainingQuantizer.StepsForBits(values, groups, bits)
-                : multiple is double times ? PostTrainingQuantizer.RelativeSteps(values, groups, times)
-                : [(float)options.StepSize!.Value];
             try
             {
-                return PostTrainingQuantizer.Quantize(values, shape, steps, options.Bits, options.RateDistortion, options.Level, type);
+                return PostTrainingRounding.Quantize(values, [], shape, options, multiple, type);
             }
             catch (ArgumentException exception) when (exception.ParamName == "steps")
             {

@@ -5,12 +5,12 @@ using NeuralCompression.Codec;
 
 namespace NeuralCompression.Tool.Commands;
 
-/// <summary>ncm compress: safetensors in, a compressed model out.</summary>
+/// <summary>ncm compress: safetensors or a file of TorchSharp's in, a compressed model out.</summary>
 internal static class CompressCommand
 {
     internal static Command Create()
     {
-        var input = new Argument<string>("input") { Description = "A .safetensors file, or the .index.json of a sharded model." };
+        var input = new Argument<string>("input") { Description = "A .safetensors file, the .index.json of a sharded model, or a file of TorchSharp's Module.save." };
         Option<string?> output = CommonOptions.Output("The file to write; default: the input's name with .ncm.");
         var level = new Option<CompressionLevel>("--level")
         {
@@ -27,7 +27,7 @@ internal static class CompressCommand
         Option<int> threads = CommonOptions.Threads();
         Option<bool> force = CommonOptions.Force();
         Option<bool> json = CommonOptions.Json();
-        var command = new Command("compress", "Makes a compressed model of a safetensors model: without loss, or quantised.")
+        var command = new Command("compress", "Makes a compressed model of a safetensors model or of a file of TorchSharp's: without loss, or quantised.")
         {
             input, output, level, bits, step, target, perChannel, rateDistortion, include, exclude, threads, force, json,
         };
@@ -66,10 +66,10 @@ internal static class CompressCommand
         Paths.CheckDifferent(input, output);
         Paths.CheckOutput(output, force);
         CheckOptions(options(new Progress<double>()));
-        using SafetensorsReader source = Open(input);
+        using SourceModel source = SourceModel.Open(input);
         long start = Stopwatch.GetTimestamp();
         CompressionReport report = WorkProgress.Run(
-            "compressing", source.ByteLength, !isJson, progress => SafetensorsConverter.Compress(source, output, options(progress), cancellationToken));
+            "compressing", source.ByteLength, !isJson, progress => source.Compress(output, options(progress), cancellationToken));
         double seconds = Stopwatch.GetElapsedTime(start).TotalSeconds;
         if (isJson)
         {
@@ -100,17 +100,5 @@ internal static class CompressCommand
             throw new ToolException(ExitCode.Usage, "--per-channel, --rate-distortion, --include and --exclude say how to quantise: add --bits, --step or --target-bytes.");
         if (options.PerChannel && options.StepSize is not null)
             throw new ToolException(ExitCode.Usage, "--step is one step for all: leave --per-channel away, or use --bits.");
-    }
-
-    private static SafetensorsReader Open(string path)
-    {
-        try
-        {
-            return SafetensorsReader.Open(path);
-        }
-        catch (InvalidDataException exception) when (exception.Data["NeuralCompression.Error"] is SafetensorsError.TooShort or SafetensorsError.HeaderLength or SafetensorsError.HeaderStart)
-        {
-            throw new ToolException(ExitCode.BadInput, $"'{path}' is not a safetensors file, or damaged: {exception.Message} A PyTorch checkpoint must be saved as safetensors first (docs/cli.md shows how).");
-        }
     }
 }

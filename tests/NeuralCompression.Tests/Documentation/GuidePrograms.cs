@@ -88,6 +88,8 @@ internal static class GuidePrograms
             Console.WriteLine($"{now.TotalBytes} bytes, {session.Sparsity:P1} zeros, budget factor {session.BudgetFactor:f2}");
             // docs/guide.md end
 
+            Untrained();
+
             // docs/guide.md begin
             session.SaveState("checkpoint.ncm");             // raw parameters, gains, counters, the module's other tensors
             // docs/guide.md end
@@ -99,6 +101,26 @@ internal static class GuidePrograms
 
         using var again = Sequential(("fc3", Linear(20, 64)), ("relu", ReLU()), ("embedding", Linear(64, 2)));
         using var strict = new CompressionSession(again, new CompressionOptions { Loss = { Strengths = { new LossStrength("fc3.*", 0.25), new LossStrength("embedding.*", 0) } } });
+    }
+
+    private static void Untrained()
+    {
+        using var model = Sequential(("fc1", Linear(20, 64)), ("relu", ReLU()), ("fc2", Linear(64, 2)));
+        torch.Tensor[] calibration = [torch.randn(64, 20)];
+        // docs/guide.md begin
+        var quantizer = new PostTrainingQuantizer(model, new PostTrainingOptions { Bits = 4, PerChannel = true, RateDistortion = 0.1 });
+        quantizer.Quantize(calibration);                 // or Quantize(), without data; the module now holds what a reader will decode
+        quantizer.Save("four.ncm");
+        // docs/guide.md end
+
+        // docs/guide.md begin
+        model.save("model.dat");
+        using (TorchSharpReader source = TorchSharpReader.Open("model.dat"))
+            TorchSharpConverter.Compress(source, "exact.ncm");               // without loss, or with SafetensorsConversionOptions
+        using CompressedModelReader exact = CompressedModelReader.Open("exact.ncm");
+        TorchSharpConverter.Decompress(exact, "back.dat");                   // model.load("back.dat") reads it
+        // docs/guide.md end
+        Assert.Equal(File.ReadAllBytes("model.dat"), File.ReadAllBytes("back.dat"));
     }
 
     public static void Codec()

@@ -3,8 +3,8 @@ using System.Numerics.Tensors;
 
 namespace NeuralCompression.Codec;
 
-/// <summary>Quantises the finished weights of one tensor, without data and without training.</summary>
-internal static class PostTrainingQuantizer
+/// <summary>Quantises the finished weights of one tensor, without training.</summary>
+internal static class PostTrainingRounding
 {
     // A step is chosen from this many, evenly from the one that covers the largest weight down to a tenth of it. With 8 bits and more covering all is best to within a percent.
     private const int StepCandidates = 46;
@@ -13,21 +13,35 @@ internal static class PostTrainingQuantizer
     /// <summary>Weights of a group looked at to choose its step.</summary>
     private const int SampleLength = 1 << 14;
 
-    /// <summary>Groups of weights that share a step: the channels of the first axis, or all.</summary>
-    internal static int GroupCount(ReadOnlySpan<long> shape, bool perChannel) => perChannel && shape.Length > 0 ? (int)shape[0] : 1;
+    /// <summary>Chooses the steps that the options ask for and rounds every weight to them.</summary>
+    /// <param name="values">The weights, finite.</param>
+    /// <param name="sensitivities">What an error of each weight costs beside the others, 1 on average; empty for 1.</param>
+    /// <param name="shape">Lengths of the axes, slowest first.</param>
+    /// <param name="options">Bits, step or, with <paramref name="multiple"/>, a budget.</param>
+    /// <param name="multiple">The step as a multiple of the root mean square, for a budget.</param>
+    /// <param name="type">What the file decodes to.</param>
+    /// <exception cref="ArgumentException">A symbol would not fit in 16 bits; the parameter's name is "steps".</exception>
+    internal static QuantizedTensor Quantize(ReadOnlySpan<float> values, ReadOnlySpan<float> sensitivities, ReadOnlySpan<long> shape, PostTrainingOptions options, double? multiple, ElementType type)
+    {
+        int groups = options.PerChannel && shape.Length > 0 ? (int)shape[0] : 1;
+        float[] steps = options.Bits is int bits ? StepsForBits(values, sensitivities, groups, bits)
+            : multiple is double times ? RelativeSteps(values, groups, times)
+            : [(float)options.StepSize!.Value];
+        return Quantize(values, sensitivities, shape, steps, options.Bits, options.RateDistortion, options.Level, type);
+    }
 
     /// <summary>For each group the step with the smallest squared error at 2^bits - 1 levels; 1 where all weights are 0.</summary>
-    internal static float[] StepsForBits(ReadOnlySpan<float> values, int groups, int bits)
+    private static float[] StepsForBits(ReadOnlySpan<float> values, ReadOnlySpan<float> sensitivities, int groups, int bits)
     {
         var steps = new float[groups];
         int length = values.Length / groups;
         for (int group = 0; group < groups; group++)
-            steps[group] = StepForBits(values.Slice(group * length, length), (1 << (bits - 1)) - 1, bits <= MaxSearchedBits);
+            steps[group] = StepForBits(values.Slice(group * length, length), sensitivities.IsEmpty ? [] : sensitivities.Slice(group * length, length), (1 << (bits - 1)) - 1, bits <= MaxSearchedBits);
         return steps;
     }
 
     /// <summary>For each group a multiple of its root mean square, but no less than 16-bit symbols can hold; 1 where all weights are 0.</summary>
-    internal static float[] RelativeSteps(ReadOnlySpan<float> values, int groups, double multiple)
+    private static float[] RelativeSteps(ReadOnlySpan<float> values, int groups, double multiple)
     {
         var steps = new float[groups];
         int length = values.Length / groups;
@@ -44,9 +58,9 @@ internal static class PostTrainingQuantizer
         return steps;
     }
 
-    /// <summary>Rounds every weight to the grid of its group.</summary>
-    /// <exception cref="ArgumentException">A symbol would not fit in 16 bits.</exception>
-    internal static QuantizedTensor Quantize(ReadOnlySpan<float> values, ReadOnlySpan<long> shape, float[] steps, int? bits, double rateDistortion, CompressionLevel level, ElementType type)
+    // Rounds every weight to the grid of its group.
+    private static QuantizedTensor Quantize(
+        ReadOnlySpan<float> values, ReadOnlySpan<float> sensitivities, ReadOnlySpan<long> shape, float[] steps, int? bits, double rateDistortion, CompressionLevel level, ElementType type)
     {
         // With every group divided by its step, one grid of step 1 serves all, also for the prices of rounding.
         var scaled = new float[values.Length];
@@ -62,16 +76,16 @@ internal static class PostTrainingQuantizer
         {
             var narrow = new sbyte[scaled.Length];
             int most = Math.Min(limit, sbyte.MaxValue);
-            RateDistortionQuantizer.Quantize(scaled, [], shape, 1, -most, most, rateDistortion, level, narrow);
+            RateDistortionQuantizer.Quantize(scaled, sensitivities, shape, 1, -most, most, rateDistortion, level, narrow);
             return QuantizedTensor.FromSymbols(narrow, shape, grid, type);
         }
 
         var wide = new short[scaled.Length];
-        RateDistortionQuantizer.Quantize(scaled, [], shape, 1, -limit, limit, rateDistortion, level, wide);
+        RateDistortionQuantizer.Quantize(scaled, sensitivities, shape, 1, -limit, limit, rateDistortion, level, wide);
         return QuantizedTensor.FromSymbols(wide, shape, grid, type);
     }
 
-    private static float StepForBits(ReadOnlySpan<float> values, int limit, bool isSearched)
+    private static float StepForBits(ReadOnlySpan<float> values, ReadOnlySpan<float> sensitivities, int limit, bool isSearched)
     {
         float largest = Largest(values);
         float best = AsStep((double)largest / limit);
@@ -79,19 +93,23 @@ internal static class PostTrainingQuantizer
             return best;
 
         // Evenly spread: a run could be one row that is unlike the others.
-        var sample = new float[Math.Min(values.Length, SampleLength)];
+        var sample = new (float Value, float Sensitivity)[Math.Min(values.Length, SampleLength)];
         for (int i = 0; i < sample.Length; i++)
-            sample[i] = values[(int)((long)i * values.Length / sample.Length)];
+        {
+            int at = (int)((long)i * values.Length / sample.Length);
+            sample[i] = (values[at], sensitivities.IsEmpty ? 1 : sensitivities[at]);
+        }
+
         double least = double.PositiveInfinity;
         float cover = best;
         for (int candidate = 0; candidate < StepCandidates; candidate++)
         {
             float step = AsStep(cover * (1 - (0.9 * candidate / (StepCandidates - 1))));
             double error = 0;
-            foreach (float value in sample)
+            foreach ((float value, float sensitivity) in sample)
             {
                 float rest = value - (step * Math.Clamp(MathF.Round(value / step), -limit, limit));
-                error += (double)rest * rest;
+                error += (double)sensitivity * rest * rest;
             }
 
             if (error < least)

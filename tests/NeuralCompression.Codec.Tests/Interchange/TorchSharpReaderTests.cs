@@ -1,0 +1,83 @@
+using System.Text;
+
+namespace NeuralCompression.Codec.Tests.Interchange;
+
+/// <summary>Files of TorchSharp's that are damaged or made to harm. Real ones are in NeuralCompression.Tests.</summary>
+public sealed class TorchSharpReaderTests : IDisposable
+{
+    // One float32 tensor [2] called "w".
+    private static readonly byte[] Valid = [1, 1, (byte)'w', 6, 1, 2, 0, 0, 128, 63, 0, 0, 0, 64];
+
+    private readonly string path = Path.GetTempFileName();
+
+    public void Dispose() => File.Delete(path);
+
+    [Fact]
+    public void Read_Parts_GivesTheirBytes()
+    {
+        File.WriteAllBytes(path, Valid);
+        using TorchSharpReader reader = TorchSharpReader.Open(path);
+        SafetensorsTensor tensor = Assert.Single(reader.Tensors);
+        Assert.Equal(("w", SafetensorsType.F32, 8L), (tensor.Name, tensor.Type, tensor.ByteLength));
+        Assert.Equal(8, reader.ByteLength);
+        var part = new byte[4];
+        reader.Read(tensor, 4, part);
+        Assert.Equal([0, 0, 0, 64], part);
+        Assert.Throws<ArgumentOutOfRangeException>(() => reader.Read(tensor, 5, part));
+        Assert.Throws<ArgumentException>(() => reader.Read(new SafetensorsTensor("w", SafetensorsType.F32, [2]), 0, part));
+    }
+
+    [Fact]
+    public void Open_EveryPrefix_IsRefused()
+    {
+        for (int length = 0; length < Valid.Length; length++)
+            Refused(Valid.AsSpan(0, length), TorchSharpError.Truncated);
+    }
+
+    [Fact]
+    public void Open_BrokenRules_AreRefused()
+    {
+        Refused([255, 255, 255, 255, 255, 255, 255, 255, 255, 255, 1], TorchSharpError.Number);
+        Refused([.. Valid, 0], TorchSharpError.FileLength);
+        Refused([0, 1, 2], TorchSharpError.FileLength);
+        Refused([1, 0], TorchSharpError.Name);
+        Refused([1, 0x81, 0x80, 0x04], TorchSharpError.Name);
+        Refused([1, 1, 0xFF, 6, 0], TorchSharpError.Name);
+        Refused([2, .. Valid.AsSpan(1), .. Valid.AsSpan(1)], TorchSharpError.DuplicateName);
+        Refused([1, 1, (byte)'w', 8, 0], TorchSharpError.ElementType);
+        Refused([1, 1, (byte)'w', 10, 0], TorchSharpError.ElementType);
+        Refused([1, 1, (byte)'w', 6, 65], TorchSharpError.Shape);
+
+        // 2^62 elements, 2^64 bytes.
+        Refused([1, 1, (byte)'w', 6, 1, 128, 128, 128, 128, 128, 128, 128, 128, 64], TorchSharpError.Shape);
+
+        // More tensors than the file can have: found by its end, not by what they would take.
+        Refused([255, 255, 255, 255, 255, 255, 255, 127, .. Valid.AsSpan(1)], TorchSharpError.Truncated);
+        Refused(Encoding.ASCII.GetBytes("This is a text and no model of any kind, which is why it is refused."), null);
+    }
+
+    [Fact]
+    public void Decompress_TypesTorchSharpLacks_AreNamed()
+    {
+        using var file = new MemoryStream();
+        using (var writer = CompressedModelWriter.Create(file, leaveOpen: true))
+        {
+            writer.Add("u", ElementType.UInt32, [1], new byte[4]);
+            writer.Complete();
+        }
+
+        file.Position = 0;
+        using var reader = CompressedModelReader.Open(file);
+        Assert.Contains("'u'", Assert.Throws<NotSupportedException>(() => TorchSharpConverter.Decompress(reader, path)).Message, StringComparison.Ordinal);
+        Assert.Equal(0, new FileInfo(path).Length);
+    }
+
+    private void Refused(ReadOnlySpan<byte> content, TorchSharpError? error)
+    {
+        File.WriteAllBytes(path, content);
+        var exception = Assert.Throws<InvalidDataException>(() => TorchSharpReader.Open(path));
+        var code = Assert.IsType<TorchSharpError>(exception.Data["NeuralCompression.Error"]);
+        if (error is not null)
+            Assert.Equal(error, code);
+    }
+}
