@@ -64,18 +64,19 @@ internal static class ThreadTable
         }
     }
 
-    // Busy and idle lines, as a trained layer has them: the levels that look at structure then use it, and are not timed as the static coder they fall back to.
+    // Busy and idle lines, the columns changing every few rows, so that what adapts pays: otherwise the levels fall back to faster coders, and it is those that are timed.
     private static sbyte[] Draw(int length)
     {
         const double Quiet = 0.4;
+        const int Period = 250;
         byte[] coarse = KernelTable.Draw(length, 1, [0.065, 0.87, 0.065]);
         var rows = KernelTable.Draw(length / Columns, 2, [Quiet, 1 - Quiet]);
-        var columns = KernelTable.Draw(Columns, 3, [Quiet, 1 - Quiet]);
+        var columns = KernelTable.Draw(((rows.Length / Period) + 1) * Columns, 3, [Quiet, 1 - Quiet]);
         byte[] kept = KernelTable.Draw(length, 4, [0.9, 0.1]);
         var symbols = new sbyte[length];
         for (int i = 0; i < length; i++)
         {
-            bool busy = rows[i / Columns] + columns[i % Columns] == 2 ? kept[i] == 0 : kept[i] == 1;
+            bool busy = rows[i / Columns] + columns[(i / Columns / Period * Columns) + (i % Columns)] == 2 ? kept[i] == 0 : kept[i] == 1;
             symbols[i] = busy ? (sbyte)(coarse[i] - 1) : (sbyte)0;
         }
 
