@@ -19,7 +19,7 @@ internal sealed class ModelFile : IDisposable
 
     internal IReadOnlyList<CompressedTensorInfo> Tensors => single?.Tensors ?? set!.Tensors;
 
-    internal IReadOnlyDictionary<string, string> Metadata => single?.Metadata ?? set!.Shards[0].Reader.Metadata;
+    internal IReadOnlyDictionary<string, string> Metadata => single?.Metadata ?? set!.Metadata;
 
     /// <summary>The length of all files; bytes.</summary>
     internal long FileBytes { get; private init; }

@@ -3,7 +3,7 @@ using System.Globalization;
 namespace NeuralCompression.Codec;
 
 /// <summary>
-/// How a tensor of a safetensors file stands in a compressed one: as it is, or flattened in another type with a text that says what it was. Source: docs/format.md, section 17.
+/// How a tensor of another program's file stands in a compressed one: as it is, or flattened in another type with a text that says what it was. Source: docs/format.md, section 17.
 /// </summary>
 internal static class ForeignTensor
 {
@@ -19,11 +19,9 @@ internal static class ForeignTensor
         return (type, [tensor.ByteLength / type.Size()], $"{tensor.Type.Name()} {axes}");
     }
 
-    /// <summary>What a stored tensor is in a safetensors file.</summary>
+    /// <summary>What a stored tensor is in such a file.</summary>
     internal static SafetensorsTensor FromStored(CompressedTensorInfo info, IReadOnlyDictionary<string, string> metadata)
     {
-        if (info.Name == SafetensorsHeader.MetadataKey)
-            throw new NotSupportedException($"A tensor is called '{info.Name}', which safetensors files cannot hold.");
         if (!metadata.TryGetValue(KeyPrefix + info.Name, out string? text))
             return new SafetensorsTensor(info.Name, SafetensorsTypes.Of(info.ElementType), info.Shape);
         if (!info.IsQuantized && TryParse(text, out SafetensorsType type, out long[] shape) && type.TryByteLength(shape, out long bytes) && bytes == info.DecodedBytes)

@@ -70,7 +70,7 @@ public static class SafetensorsConverter
     public static void Decompress(CompressedModelSet source, string path, long maxShardBytes = long.MaxValue, IProgress<double>? progress = null, CancellationToken cancellationToken = default)
     {
         ArgumentNullException.ThrowIfNull(source);
-        Decompress(source.Tensors, MetadataOf(source), path, maxShardBytes, progress, cancellationToken);
+        Decompress(source.Tensors, source.Metadata, path, maxShardBytes, progress, cancellationToken);
     }
 
     /// <summary>What a compressed model is as a safetensors model, in the order in which its tensors are written.</summary>
@@ -91,7 +91,7 @@ public static class SafetensorsConverter
     public static IReadOnlyList<SafetensorsTensor> Describe(CompressedModelSet source)
     {
         ArgumentNullException.ThrowIfNull(source);
-        return [.. Ordered(source.Tensors, MetadataOf(source)).Select(pair => pair.Tensor)];
+        return [.. Ordered(source.Tensors, source.Metadata).Select(pair => pair.Tensor)];
     }
 
     private static void Decompress(
@@ -99,28 +99,10 @@ public static class SafetensorsConverter
     {
         List<(CompressedTensorInfo Info, SafetensorsTensor Tensor)> pairs = Ordered(tensors, metadata);
         Dictionary<string, string> texts = metadata.Where(text => !text.Key.StartsWith(ForeignTensor.KeyPrefix, StringComparison.Ordinal)).ToDictionary();
-        long total = Math.Max(1, pairs.Sum(pair => pair.Tensor.ByteLength));
-        long done = 0;
-        byte[] piece = [];
         using SafetensorsWriter writer = SafetensorsWriter.Create(path, [.. pairs.Select(pair => pair.Tensor)], texts, maxShardBytes);
+        var decoder = new PieceDecoder(pairs.Select(pair => pair.Info), progress, cancellationToken);
         foreach ((CompressedTensorInfo info, _) in pairs)
-        {
-            // Whole segments: a part of one costs as much to decode as all of it.
-            int size = info.ElementType.Size();
-            long step = Math.Max(1, info.SegmentCount == 1 ? PieceBytes * 4 / size : info.SegmentLength);
-            for (long start = 0; start < info.Length; start += step)
-            {
-                cancellationToken.ThrowIfCancellationRequested();
-                int bytes = (int)(Math.Min(step, info.Length - start) * size);
-                if (piece.Length < bytes)
-                    piece = GC.AllocateUninitializedArray<byte>(bytes);
-                info.Owner.DecodeBytes(info, start, piece.AsSpan(0, bytes));
-                writer.Write(piece.AsSpan(0, bytes));
-                done += bytes;
-                progress?.Report((double)done / total);
-            }
-        }
-
+            decoder.Run(info, writer.Write);
         cancellationToken.ThrowIfCancellationRequested();
         writer.Complete();
     }
@@ -128,6 +110,8 @@ public static class SafetensorsConverter
     // In the order of the file, which is that of the safetensors file it came from; where that leaves a tensor at an offset its type cannot be read from, those with the longest elements first.
     private static List<(CompressedTensorInfo Info, SafetensorsTensor Tensor)> Ordered(IReadOnlyList<CompressedTensorInfo> tensors, IReadOnlyDictionary<string, string> metadata)
     {
+        if (tensors.Any(info => info.Name == SafetensorsHeader.MetadataKey))
+            throw new NotSupportedException($"A tensor is called '{SafetensorsHeader.MetadataKey}', which safetensors files cannot hold.");
         List<(CompressedTensorInfo Info, SafetensorsTensor Tensor)> pairs = [.. tensors.Select(info => (info, ForeignTensor.FromStored(info, metadata)))];
         long offset = 0;
         foreach ((_, SafetensorsTensor tensor) in pairs)
@@ -141,18 +125,6 @@ public static class SafetensorsConverter
     }
 
     private static int Alignment(SafetensorsTensor tensor) => Math.Max(1, tensor.Type.Bits() / 8);
-
-    private static Dictionary<string, string> MetadataOf(CompressedModelSet set)
-    {
-        var metadata = new Dictionary<string, string>(StringComparer.Ordinal);
-        foreach (CompressedModelShard shard in set.Shards)
-        {
-            foreach ((string key, string value) in shard.Reader.Metadata)
-                metadata.TryAdd(key, value);
-        }
-
-        return metadata;
-    }
 
     private static void CheckStorable(ITensorSource source)
     {

@@ -7,18 +7,16 @@ public sealed class SafetensorsTensor
     private readonly long[] shape;
 
     /// <summary>Describes a tensor that is to be written.</summary>
-    /// <param name="name">Its name; any valid Unicode but <c>__metadata__</c>.</param>
+    /// <param name="name">Its name.</param>
     /// <param name="type">The type of its elements.</param>
     /// <param name="shape">Lengths of the axes, slowest first; shape <c>[rank]</c>, elements; none for a scalar. Copied.</param>
     /// <exception cref="ArgumentNullException"><paramref name="name"/> is null.</exception>
     /// <exception cref="ArgumentOutOfRangeException"><paramref name="type"/> is not defined.</exception>
-    /// <exception cref="ArgumentException">The name is <c>__metadata__</c>, or the elements do not fill whole bytes, or are too many.</exception>
+    /// <exception cref="ArgumentException">The elements do not fill whole bytes, or are too many.</exception>
     /// <remarks>Source: the safetensors format.</remarks>
     public SafetensorsTensor(string name, SafetensorsType type, ReadOnlySpan<long> shape)
     {
         ArgumentNullException.ThrowIfNull(name);
-        if (name == SafetensorsHeader.MetadataKey)
-            throw new ArgumentException($"A tensor cannot be called '{name}'.", nameof(name));
         if (!SafetensorsTypes.IsDefined(type))
             throw new ArgumentOutOfRangeException(nameof(type), type, "Unknown element type.");
         if (!type.TryByteLength(shape, out long bytes))

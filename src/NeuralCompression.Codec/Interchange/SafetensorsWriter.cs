@@ -36,7 +36,7 @@ public sealed class SafetensorsWriter : IDisposable
     /// <returns>The writer; dispose it.</returns>
     /// <exception cref="ArgumentNullException"><paramref name="tensors"/> is null.</exception>
     /// <exception cref="ArgumentOutOfRangeException"><paramref name="maxShardBytes"/> is less than 1.</exception>
-    /// <exception cref="ArgumentException"><paramref name="path"/> is null or empty, a name occurs twice, or the header would be longer than readers accept.</exception>
+    /// <exception cref="ArgumentException"><paramref name="path"/> is null or empty, a name occurs twice or is <c>__metadata__</c>, or the header would be longer than readers accept.</exception>
     /// <exception cref="IOException">The temporary file cannot be made, for example because the folder does not exist.</exception>
     /// <exception cref="UnauthorizedAccessException">The folder may not be written to.</exception>
     /// <remarks>Readers that map files into memory want tensors aligned: give those with the longest elements first. Source: the safetensors format.</remarks>
@@ -49,6 +49,8 @@ public sealed class SafetensorsWriter : IDisposable
         var names = new HashSet<string>(StringComparer.Ordinal);
         foreach (SafetensorsTensor tensor in tensors)
         {
+            if (tensor.Name == SafetensorsHeader.MetadataKey)
+                throw new ArgumentException($"A tensor cannot be called '{tensor.Name}' in a safetensors file.", nameof(tensors));
             if (!names.Add(tensor.Name))
                 throw new ArgumentException($"There are two tensors '{tensor.Name}'.", nameof(tensors));
         }

@@ -7,7 +7,6 @@ namespace NeuralCompression.Codec;
 /// <remarks>A tensor kept without loss comes back equal bit for bit. Source: TorchSharp's format.</remarks>
 public static class TorchSharpConverter
 {
-    private const int PieceBytes = 16 << 20;
     private const int GroupBits = 7;
 
     /// <summary>Writes a compressed model from a file of TorchSharp's.</summary>
@@ -42,29 +41,13 @@ public static class TorchSharpConverter
                 throw new NotSupportedException($"'{tensor.Name}' is of type {tensor.Type.Name()}, which TorchSharp does not have.");
         }
 
-        double total = Math.Max(1, pairs.Sum(pair => (double)pair.Tensor.ByteLength));
-        double done = 0;
-        byte[] piece = [];
         using var file = new AtomicFile(path);
         WriteNumber(file.Stream, pairs.Count);
+        var decoder = new PieceDecoder(source.Tensors, progress, cancellationToken);
         foreach ((CompressedTensorInfo info, SafetensorsTensor tensor) in pairs)
         {
             WriteHeader(file.Stream, tensor);
-
-            // Whole segments: a part of one costs as much to decode as all of it.
-            int size = info.ElementType.Size();
-            long step = Math.Max(1, info.SegmentCount == 1 ? PieceBytes / size : info.SegmentLength);
-            for (long start = 0; start < info.Length; start += step)
-            {
-                cancellationToken.ThrowIfCancellationRequested();
-                int bytes = (int)(Math.Min(step, info.Length - start) * size);
-                if (piece.Length < bytes)
-                    piece = GC.AllocateUninitializedArray<byte>(bytes);
-                source.DecodeBytes(info, start, piece.AsSpan(0, bytes));
-                file.Stream.Write(piece, 0, bytes);
-                done += bytes;
-                progress?.Report(done / total);
-            }
+            decoder.Run(info, file.Stream.Write);
         }
 
         cancellationToken.ThrowIfCancellationRequested();

@@ -15,6 +15,8 @@ namespace NeuralCompression.Codec;
 /// </remarks>
 public sealed class TorchSharpReader : ITensorSource, IDisposable
 {
+    // An empty tensor takes seven bytes of a file but a hundred times that in memory. As many as a reader of compressed models with default limits accepts.
+    private const int MaxTensors = 262_144;
     private const int MaxNameBytes = 1 << 16;
     private const int MaxRank = 64;
     private const int NumberBits = 63;
@@ -34,6 +36,8 @@ public sealed class TorchSharpReader : ITensorSource, IDisposable
             if (!stream.CanSeek)
                 throw new IOException($"'{path}' cannot be read at any place: copy it to a file first.");
             long count = ReadNumber();
+            if (count > MaxTensors)
+                throw Refusal(TorchSharpError.TensorCount, FormattableString.Invariant($"The file says that it has {count} tensors; {MaxTensors} are allowed."));
             for (long i = 0; i < count; i++)
             {
                 SafetensorsTensor tensor = ReadHeader();

@@ -90,6 +90,24 @@ public sealed class SetTests : IDisposable
     }
 
     [Fact]
+    public void Metadata_IsThatOfAllShardsAndOfEqualKeysTheFirst()
+    {
+        WithText("one.ncm", ("a", "1"), ("both", "first"));
+        WithText("two.ncm", ("b", "2"), ("both", "second"));
+        CompressedModelSet.Combine(Manifest, ["one.ncm", "two.ncm"]);
+        using var set = CompressedModelSet.Open(Manifest);
+        Assert.Equal([("a", "1"), ("b", "2"), ("both", "first")], set.Metadata.Select(text => (text.Key, text.Value)).Order());
+
+        void WithText(string name, params (string Key, string Value)[] texts)
+        {
+            using var writer = CompressedModelWriter.Create(Path.Combine(folder.FullName, name));
+            foreach ((string key, string value) in texts)
+                writer.AddMetadata(key, value);
+            writer.Complete();
+        }
+    }
+
+    [Fact]
     public void Combine_WhatIsNoSet_IsRefusedAndLeavesTheOldManifest()
     {
         Write("one.ncm", "a", 1f);

@@ -51,9 +51,48 @@ public sealed class TorchSharpReaderTests : IDisposable
         // 2^62 elements, 2^64 bytes.
         Refused([1, 1, (byte)'w', 6, 1, 128, 128, 128, 128, 128, 128, 128, 128, 64], TorchSharpError.Shape);
 
-        // More tensors than the file can have: found by its end, not by what they would take.
-        Refused([255, 255, 255, 255, 255, 255, 255, 127, .. Valid.AsSpan(1)], TorchSharpError.Truncated);
+        // More tensors than the file has: found by its end, not by what they would take. And more than any file may have.
+        Refused([255, 127, .. Valid.AsSpan(1)], TorchSharpError.Truncated);
+        Refused([255, 255, 255, 255, 255, 255, 255, 127, .. Valid.AsSpan(1)], TorchSharpError.TensorCount);
         Refused(Encoding.ASCII.GetBytes("This is a text and no model of any kind, which is why it is refused."), null);
+    }
+
+    // Seven bytes a tensor that has none: a file of 2 MB must not take a hundred times that.
+    [Theory]
+    [InlineData(262_144, true)]
+    [InlineData(262_145, false)]
+    public void Open_ManyEmptyTensors_EndsAtTheLimit(int count, bool isAccepted)
+    {
+        var content = new List<byte> { (byte)(count | 0x80), (byte)((count >> 7) | 0x80), (byte)(count >> 14) };
+        for (int i = 0; i < count; i++)
+            content.AddRange([3, (byte)(i & 0x7F), (byte)((i >> 7) & 0x7F), (byte)(i >> 14), 6, 1, 0]);
+        if (isAccepted)
+        {
+            File.WriteAllBytes(path, [.. content]);
+            using TorchSharpReader reader = TorchSharpReader.Open(path);
+            Assert.Equal(count, reader.Tensors.Count);
+        }
+        else
+        {
+            Refused([.. content], TorchSharpError.TensorCount);
+        }
+    }
+
+    // A name that safetensors has taken for itself is one like any other here.
+    [Fact]
+    public void Decompress_NameThatSafetensorsKeeps_ComesBack()
+    {
+        byte[] name = Encoding.ASCII.GetBytes("__metadata__");
+        byte[] content = [1, (byte)name.Length, .. name, .. Valid.AsSpan(3)];
+        File.WriteAllBytes(path, content);
+        using var folder = new SafetensorsFolder();
+        string compressed = folder["model.ncm"];
+        using (TorchSharpReader source = TorchSharpReader.Open(path))
+            TorchSharpConverter.Compress(source, compressed);
+        using CompressedModelReader model = CompressedModelReader.Open(compressed);
+        TorchSharpConverter.Decompress(model, path);
+        Assert.Equal(content, File.ReadAllBytes(path));
+        Assert.Throws<NotSupportedException>(() => SafetensorsConverter.Decompress(model, folder["model.safetensors"]));
     }
 
     [Fact]

@@ -105,6 +105,55 @@ public sealed class PostTrainingQuantizerTests
     }
 
     [Fact]
+    public void Quantize_NoBatches_IsAsWithoutData()
+    {
+        using var model = TestModels.ConvolutionWithNorm();
+        using var other = TestModels.ConvolutionWithNorm();
+        using var inputs = Random(1, ScalarType.Float32, 40, 1, 4, 4);
+        model.call(inputs).Dispose();
+        other.call(inputs).Dispose();
+        new PostTrainingQuantizer(model, new PostTrainingOptions { Bits = 3 }).Quantize([]);
+        new PostTrainingQuantizer(other, new PostTrainingOptions { Bits = 3 }).Quantize();
+        TestModels.AssertEqual(other, model);
+    }
+
+    // In a finished network a parameter that wants no gradient is one that nobody trains any more.
+    [Fact]
+    public void Save_FrozenNetwork_IsQuantisedLikeAnother()
+    {
+        using var model = TestModels.Mlp(ScalarType.Float32);
+        using var frozen = TestModels.Mlp(ScalarType.Float32);
+        foreach (var parameter in frozen.parameters())
+            parameter.requires_grad = false;
+        using var expected = new MemoryStream();
+        using var actual = new MemoryStream();
+        new PostTrainingQuantizer(model, new PostTrainingOptions { Bits = 3 }).Save(expected);
+        new PostTrainingQuantizer(frozen, new PostTrainingOptions { Bits = 3 }).Save(actual);
+        Assert.Equal(expected.ToArray(), actual.ToArray());
+    }
+
+    [Fact]
+    public void Save_ModuleOfAnotherTypeSince_IsRefused()
+    {
+        using var model = TestModels.Mlp(ScalarType.Float32);
+        var quantizer = new PostTrainingQuantizer(model, new PostTrainingOptions { Bits = 3 });
+        quantizer.Quantize();
+        model.to(ScalarType.Float64);
+        Assert.Contains("fc1.weight", Assert.Throws<InvalidOperationException>(() => quantizer.Save(Stream.Null)).Message, StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public void Save_BudgetOfHugeWeights_HasStepsThatAreNumbers()
+    {
+        using var model = TestModels.WideMlp();
+        using (no_grad())
+            model.get_parameter("fc1.weight")!.mul_(5e37f);
+        using var stream = new MemoryStream();
+        new PostTrainingQuantizer(model, new PostTrainingOptions { TargetBytes = 3_000 }).Save(stream);
+        Assert.InRange(stream.Length, 1, 3_000);
+    }
+
+    [Fact]
     public void Quantize_Excluded_StaysAsItIs()
     {
         using var model = TestModels.Mlp(ScalarType.Float32);
