@@ -138,7 +138,7 @@ public sealed class PostTrainingQuantizerTests
         using var model = TestModels.Mlp(ScalarType.Float32);
         var quantizer = new PostTrainingQuantizer(model, new PostTrainingOptions { Bits = 3 });
         quantizer.Quantize();
-        model.to(ScalarType.Float64);
+        TorchSharp.ModuleExtensionMethods.to(model, ScalarType.Float64);
         Assert.Contains("fc1.weight", Assert.Throws<InvalidOperationException>(() => quantizer.Save(Stream.Null)).Message, StringComparison.Ordinal);
     }
 
