@@ -21,6 +21,7 @@ public static class SafetensorsConverter
     /// <exception cref="ArgumentNullException"><paramref name="source"/> is null.</exception>
     /// <exception cref="ArgumentException"><paramref name="path"/> is null, empty or names no file; more than one of bits, step and budget is set; a step is too small for 16-bit symbols; or the budget cannot be reached (the message says what can).</exception>
     /// <exception cref="NotSupportedException">A name or text cannot be stored: a name is empty or longer than 512 bytes of UTF-8, or a key of the metadata is one that this library needs.</exception>
+    /// <exception cref="ObjectDisposedException">The source is disposed.</exception>
     /// <exception cref="InvalidDataException">The model has become shorter since it was opened.</exception>
     /// <exception cref="OperationCanceledException">The token was cancelled.</exception>
     /// <exception cref="IOException">A file cannot be read or written.</exception>
@@ -54,6 +55,7 @@ public static class SafetensorsConverter
     /// <exception cref="ArgumentOutOfRangeException"><paramref name="maxShardBytes"/> is less than 1.</exception>
     /// <exception cref="ArgumentException"><paramref name="path"/> is null, empty or names no file.</exception>
     /// <exception cref="NotSupportedException">A tensor has a name that safetensors files cannot hold.</exception>
+    /// <exception cref="ObjectDisposedException">The source is disposed.</exception>
     /// <exception cref="InvalidDataException">The compressed model is damaged.</exception>
     /// <exception cref="OperationCanceledException">The token was cancelled.</exception>
     /// <exception cref="IOException">A file cannot be read or written.</exception>

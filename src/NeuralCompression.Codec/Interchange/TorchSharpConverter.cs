@@ -25,6 +25,7 @@ public static class TorchSharpConverter
     /// <exception cref="ArgumentNullException"><paramref name="source"/> is null.</exception>
     /// <exception cref="ArgumentException"><paramref name="path"/> is null, empty or names no file.</exception>
     /// <exception cref="NotSupportedException">A tensor is of a type that TorchSharp does not have.</exception>
+    /// <exception cref="ObjectDisposedException">The source is disposed.</exception>
     /// <exception cref="InvalidDataException">The compressed model is damaged.</exception>
     /// <exception cref="OperationCanceledException">The token was cancelled.</exception>
     /// <exception cref="IOException">A file cannot be read or written.</exception>

@@ -57,6 +57,26 @@ public sealed class TorchSharpReaderTests : IDisposable
         Refused(Encoding.ASCII.GetBytes("This is a text and no model of any kind, which is why it is refused."), null);
     }
 
+    [Fact]
+    public void Misuse_Throws()
+    {
+        Assert.Throws<ArgumentNullException>(() => TorchSharpReader.Open(null!));
+        Assert.Throws<ArgumentException>(() => TorchSharpReader.Open(""));
+        Assert.Throws<FileNotFoundException>(() => TorchSharpReader.Open(path + ".none"));
+        Assert.Throws<UnauthorizedAccessException>(() => TorchSharpReader.Open(Path.GetTempPath()));
+        File.WriteAllBytes(path, Valid);
+        using TorchSharpReader reader = TorchSharpReader.Open(path);
+        SafetensorsTensor tensor = reader.Tensors[0];
+        Assert.Throws<ArgumentNullException>(() => reader.Read(null!, 0, new byte[1]));
+        Assert.Throws<ArgumentOutOfRangeException>(() => reader.Read(tensor, -1, new byte[1]));
+        Assert.Throws<ArgumentNullException>(() => TorchSharpConverter.Compress(null!, path));
+        Assert.Throws<ArgumentNullException>(() => TorchSharpConverter.Decompress(null!, path));
+        reader.Dispose();
+        Assert.Throws<ObjectDisposedException>(() => reader.Read(tensor, 0, new byte[1]));
+        Assert.Throws<ObjectDisposedException>(() => TorchSharpConverter.Compress(reader, path + ".ncm"));
+        Assert.False(File.Exists(path + ".ncm"));
+    }
+
     // Seven bytes a tensor that has none: a file of 2 MB must not take a hundred times that.
     [Theory]
     [InlineData(262_144, true)]
