@@ -44,10 +44,12 @@ internal sealed class CompressingRun : IDisposable
         _prices = new PositionPrices(_selection, settings);
         _inputs = new TrainingInputs(_data, _selection, teachers, settings);
         _validation = _selection.Select(_data.Validation.Images);
+        if (!settings.PretrainedStart)
+            random.manual_seed(settings.Seed);
         _network = _selection.Reduced.CreateModule();
-        if (reduced is null)
+        if (settings.PretrainedStart && reduced is null)
             _selection.Copy(pretrained, _network);
-        else
+        else if (settings.PretrainedStart)
             _network.load_state_dict(pretrained.state_dict());
         _session = new CompressionSession(_network, settings.ToCompressionOptions());
         _optimizer = new SpanAdam(_session.Parameters(), settings.LearningRate);
@@ -128,8 +130,14 @@ internal sealed class CompressingRun : IDisposable
         {
             using var scope = NewDisposeScope();
             Schedule.Apply(steps.Epochs, _settings, _session, _optimizer);
-            if (steps.Epochs >= _settings.RampEpochs + _settings.HoldEpochs && !_session.IsFrozen)
+            if (steps.Epochs >= _settings.FreezeEpoch && !_session.IsFrozen)
+            {
+                _log(Survivors("before freezing"));
                 _session.FreezeZeros();
+            }
+
+            if (_settings.EqualizeEpochs > 0 && steps.Epochs == _settings.FreezeEpoch + _settings.EqualizeEpochs)
+                _log(Survivors("after the equaliser"));
 
             var images = allImages.index_select(0, indices);
             var answers = allAnswers.index_select(0, indices);
@@ -159,6 +167,9 @@ internal sealed class CompressingRun : IDisposable
         int nonZeros = (int)Math.Round(_session.Weights.Sum(w => (1 - w.Sparsity) * w.Parameter.numel()));
         _log(Text($"epoch {epoch} loss {loss:f4} val {validation.ErrorPercent:f2} ce {validation.CrossEntropy:f4} nnz {nonZeros} processor {Process.GetCurrentProcess().TotalProcessorTime.TotalSeconds:f0} s wall {clock.Elapsed.TotalSeconds:f0} s"));
     }
+
+    private string Survivors(string when) =>
+        Text($"variation of the survivors {when} {string.Join("+", _session.Weights.Select(w => Text($"{w.SurvivorVariation:f4}")))}");
 
     // The reduced network as a file would hold it now.
     private PackedNetwork Quantized()

@@ -1,7 +1,9 @@
 // Experiments on the published tables: trains a configuration, writes its file, and, once, measures the file on the test set.
 using System.Globalization;
+using System.IO.Compression;
 using Experiments;
 using NeuralCompression;
+using NeuralCompression.Codec;
 
 string root = Path.Combine("artifacts", "experiments");
 switch (args)
@@ -10,6 +12,8 @@ switch (args)
         return Train(name, Settings.Load(configuration, options));
     case ["pack", var name]:
         return Train(name, Settings.Load(Path.Combine(root, name, "settings.json"), []), packOnly: true);
+    case ["levels", var name]:
+        return Levels(Path.Combine(root, name, "symbols.ncm"));
     case ["test", _, ..]:
         return Test(args[1..]);
     case ["post-training", var network, var epochs]:
@@ -21,6 +25,8 @@ switch (args)
                        trains, or goes on from the last checkpoint, and writes artifacts/experiments/RUN-NAME/model.ncm
                    NeuralCompression.Experiments pack RUN-NAME
                        writes the file of a trained run again
+                   NeuralCompression.Experiments levels RUN-NAME
+                       prints what the file of a trained run weighs at each level
                    NeuralCompression.Experiments test RUN-NAME...
                        loads the files into new networks and measures them on the test set: once for each configuration
                    NeuralCompression.Experiments post-training lenet-300-100|lenet-5-caffe EPOCHS
@@ -47,6 +53,26 @@ int Train(string name, Settings settings, bool packOnly = false)
     string result = run.Pack();
     Log(result);
     File.AppendAllText(Path.Combine(root, "results.txt"), $"{name}: {result}\n");
+    return 0;
+}
+
+int Levels(string symbols)
+{
+    foreach (var level in new[] { CompressionLevel.NoCompression, CompressionLevel.Fastest, CompressionLevel.Optimal, CompressionLevel.SmallestSize })
+    {
+        using var reader = CompressedModelReader.Open(symbols);
+        using var file = new MemoryStream();
+        using var writer = CompressedModelWriter.Create(file, level, leaveOpen: true);
+        foreach (var tensor in reader.Tensors)
+        {
+            var values = new short[tensor.Length];
+            reader.DecodeSymbols(tensor, values);
+            writer.Add(tensor.Name, QuantizedTensor.FromSymbols(values, tensor.Shape, tensor.Grid!));
+        }
+
+        Console.WriteLine($"{level}: {writer.Complete().TotalBytes} bytes");
+    }
+
     return 0;
 }
 

@@ -14,20 +14,22 @@ internal static class Schedule
 
     public static void Apply(double epochs, Settings settings, CompressionSession session, optim.Optimizer optimizer)
     {
-        double frozenAt = settings.RampEpochs + settings.HoldEpochs;
+        double frozenAt = settings.FreezeEpoch;
+        double levelsAt = frozenAt + settings.EqualizeEpochs;
         bool frozen = epochs >= frozenAt;
         double ramp = settings.RampEpochs == 0 ? 1 : Math.Min(1, epochs / settings.RampEpochs);
         session.Lambda = frozen ? 0 : settings.Lambda * Math.Pow(0.1, 1 - ramp);
+        session.Equalizer = epochs < levelsAt ? settings.Equalizer : 0;
         session.NoiseScale = settings.Noise * (ramp < 1 ? ramp : Math.Max(0, (frozenAt - epochs) / settings.HoldEpochs));
         session.QuantizedForward = settings.QuantizeAfter switch
         {
-            < 0 => frozen ? 1 : 0,
+            < 0 => epochs >= levelsAt ? 1 : 0,
             0 => 1,
             var after => Math.Min(1, epochs / after),
         };
 
         double rate = frozen
-            ? LastFineTuneLearningRate + ((settings.FineTuneLearningRate - LastFineTuneLearningRate) * (1 - ((epochs - frozenAt) / settings.FineTuneEpochs)))
+            ? LastFineTuneLearningRate + ((settings.FineTuneLearningRate - LastFineTuneLearningRate) * (1 - Math.Clamp((epochs - levelsAt) / settings.FineTuneEpochs, 0, 1)))
             : settings.LastLearningRate + ((settings.LearningRate - settings.LastLearningRate) * HalfCosine(epochs / frozenAt));
         foreach (var group in optimizer.ParamGroups)
             group.LearningRate = rate;

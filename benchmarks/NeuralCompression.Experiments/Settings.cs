@@ -61,6 +61,9 @@ internal sealed record Settings
 
     public MappingKind Mapping { get; init; } = MappingKind.Clamp;
 
+    /// <summary>Whether a trained dense network gives the seed weights. False: the start of <c>torch.nn</c>, for showing what the initialiser is worth.</summary>
+    public bool PretrainedStart { get; init; } = true;
+
     public double SeedQuantile { get; init; } = 0.998;
 
     public double SeedReach { get; init; } = 0.7;
@@ -119,12 +122,20 @@ internal sealed record Settings
     /// <summary>At full strength, while the noise falls.</summary>
     public double HoldEpochs { get; init; } = 55;
 
+    /// <summary>Strength of the equaliser, while zeros are frozen and the forward pass is not quantised yet; 0 for none.</summary>
+    public double Equalizer { get; init; }
+
+    /// <summary>Between <see cref="HoldEpochs"/> and <see cref="FineTuneEpochs"/>, with the equaliser.</summary>
+    public double EqualizeEpochs { get; init; }
+
     /// <summary>With the zeros frozen.</summary>
     public double FineTuneEpochs { get; init; } = 25;
 
     public double FineTuneLearningRate { get; init; } = 1e-3;
 
-    public int Epochs => (int)Math.Ceiling(RampEpochs + HoldEpochs + FineTuneEpochs);
+    public double FreezeEpoch => RampEpochs + HoldEpochs;
+
+    public int Epochs => (int)Math.Ceiling(FreezeEpoch + EqualizeEpochs + FineTuneEpochs);
 
     public override string ToString() => JsonSerializer.Serialize(this, Format);
 
@@ -159,7 +170,7 @@ internal sealed record Settings
         Quantization = { NoiseLevel = 0.5 / Levels, LowerLimit = -1, UpperLimit = 1, OtherBits = BiasBits },
         Mapping = Mapping,
         Include = CompressBiases ? (_, _) => true : null,
-        Loss = { Lambda = Lambda, Mode = LossMode, Weighting = LossWeighting, Growth = LossGrowth },
+        Loss = { Lambda = Lambda, Mode = LossMode, Weighting = LossWeighting, Growth = LossGrowth, Equalizer = Equalizer },
         Noise = { Seed = (ulong)Seed, Target = NoiseTarget },
         Initialization = { Start = StartingPoint.SeedWeights, SeedQuantile = SeedQuantile, SeedReach = SeedReach },
     };

@@ -58,4 +58,9 @@ public sealed class CompressedWeight
 
     /// <summary>Fraction of the weights that quantise to zero now, in [0, 1].</summary>
     public double Sparsity => _weight.Quantize().Sparsity;
+
+    /// <summary>How unequal the non-zero weights are now: the coefficient of variation (standard deviation over mean) of |m(θ)| over the entries with |m(θ)| ≥ <see cref="QuantizationOptions.NoiseLevel"/>.</summary>
+    /// <value>Dimensionless, in [0, ∞); 0 where all of them are equal, as at a critical point of the loss, and where there are none.</value>
+    /// <remarks>Source: docs/training.md, "Why a bounded mapping".</remarks>
+    public double SurvivorVariation => _weight.SurvivorVariation();
 }

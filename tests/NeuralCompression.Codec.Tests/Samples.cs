@@ -225,8 +225,8 @@ internal static class Samples
                 break;
             case "segments":
                 sbyte[] rows = Sparse(30 * 20, 60, 128);
-                rows.AsSpan(120, 120).Clear();
-                rows.AsSpan(240, 120).Fill(3);
+                rows.AsSpan(100, 100).Clear();
+                rows.AsSpan(200, 100).Fill(3);
                 writer.Add("rows", QuantizedTensor.FromSymbols(rows, [30, 20], QuantizationGrid.PerChannel([.. Enumerable.Range(1, 20).Select(i => i * 0.25f)], axis: 1)));
                 writer.Add("kernels", QuantizedTensor.FromSymbols(Sparse(2 * 300 * 4, 61, 200), [2, 300, 2, 2], QuantizationGrid.PerChannel([0.5f, 2f]), ElementType.Float16));
                 short[] jumps = Array.ConvertAll(Sparse(300, 62, 100), symbol => (short)(symbol * 400));

@@ -4,8 +4,8 @@ namespace NeuralCompression.Codec.Container;
 internal static class Segmentation
 {
     /// <summary>
-    /// The elements of every segment but the last, as this writer chooses them: as few segments as the limit allows, about equally long, each made of whole rows, or
-    /// of the largest part of a row (the elements of all indices of the last axes) that fits.
+    /// The elements of every segment but the last, as this writer chooses them: as few segments as the limit allows, but one more than an odd number, so that two threads share
+    /// them evenly; about equally long, each made of whole rows, or of the largest part of a row (the elements of all indices of the last axes) that fits.
     /// </summary>
     internal static long LengthFor(ReadOnlySpan<long> shape, long length, int elementBytes, int segmentBytes)
     {
@@ -17,6 +17,7 @@ internal static class Segmentation
             unit *= shape[axis];
         most -= most % unit;
         long count = ((length - 1) / most) + 1;
+        count += count % 2;
         long each = ((length - 1) / count) + 1;
         return ((each - 1) / unit * unit) + unit;
     }

@@ -251,6 +251,19 @@ internal abstract class SessionWeight : IDisposable
 
     protected void SetLogGain(double logGain) => Gain = Math.Exp(logGain);
 
+    /// <summary>Standard deviation over mean of the magnitudes that noise alone cannot reach zero from.</summary>
+    public double SurvivorVariation()
+    {
+        using var scope = NewDisposeScope();
+        using var _ = no_grad();
+        var magnitudes = Mapped.abs().to(ScalarType.Float64);
+        magnitudes = magnitudes.masked_select(magnitudes >= Quantization.NoiseLevel);
+        if (magnitudes.numel() == 0)
+            return 0;
+        double mean = magnitudes.mean().item<double>();
+        return Math.Sqrt((magnitudes - mean).square().mean().item<double>()) / mean;
+    }
+
     /// <summary>Symbols of the noise-free weights on the grid of step g · 2a.</summary>
     /// <param name="rate">What a bit is worth; the default rounds to the nearest level.</param>
     public QuantizedTensor Quantize(RoundingRate rate = default)
