@@ -53,7 +53,7 @@ internal sealed class ModelFile : IDisposable
 
     internal CompressedModelReader ReaderOf(CompressedTensorInfo tensor) => single ?? set!.ReaderOf(tensor);
 
-    internal IReadOnlyList<SafetensorsTensor> Describe() => single is not null ? SafetensorsConverter.Describe(single) : SafetensorsConverter.Describe(set!);
+    internal IReadOnlyList<TensorDescription> Describe() => single is not null ? SafetensorsConverter.Describe(single) : SafetensorsConverter.Describe(set!);
 
     internal void Decompress(string path, long maxShardBytes, IProgress<double> progress, CancellationToken cancellationToken)
     {

@@ -10,11 +10,11 @@ public static class TorchSharpConverter
     private const int GroupBits = 7;
 
     /// <summary>Writes a compressed model from a file of TorchSharp's.</summary>
-    /// <inheritdoc cref="SafetensorsConverter.Compress(SafetensorsReader, string, SafetensorsConversionOptions?, CancellationToken)"/>
-    public static CompressionReport Compress(TorchSharpReader source, string path, SafetensorsConversionOptions? options = null, CancellationToken cancellationToken = default)
+    /// <inheritdoc cref="SafetensorsConverter.Compress(SafetensorsReader, string, ModelConversionOptions?, CancellationToken)"/>
+    public static CompressionReport Compress(TorchSharpReader source, string path, ModelConversionOptions? options = null, CancellationToken cancellationToken = default)
     {
         ArgumentNullException.ThrowIfNull(source);
-        return SafetensorsConverter.Compress((ITensorSource)source, path, options, cancellationToken);
+        return ModelConversion.Run(source, path, options, cancellationToken);
     }
 
     /// <summary>Writes a file that <c>Module.load</c> of TorchSharp reads; quantised tensors get the values they decode to.</summary>
@@ -35,8 +35,8 @@ public static class TorchSharpConverter
     {
         ArgumentNullException.ThrowIfNull(source);
         ArgumentException.ThrowIfNullOrEmpty(path);
-        List<(CompressedTensorInfo Info, SafetensorsTensor Tensor)> pairs = [.. source.Tensors.Select(info => (info, ForeignTensor.FromStored(info, source.Metadata)))];
-        foreach ((_, SafetensorsTensor tensor) in pairs)
+        List<(CompressedTensorInfo Info, TensorDescription Tensor)> pairs = [.. source.Tensors.Select(info => (info, ForeignTensor.FromStored(info, source.Metadata)))];
+        foreach ((_, TensorDescription tensor) in pairs)
         {
             if (TorchSharpTypes.ToNumber(tensor.Type) is null)
                 throw new NotSupportedException($"'{tensor.Name}' is of type {tensor.Type.Name()}, which TorchSharp does not have.");
@@ -45,7 +45,7 @@ public static class TorchSharpConverter
         using var file = new AtomicFile(path);
         WriteNumber(file.Stream, pairs.Count);
         var decoder = new PieceDecoder(source.Tensors, progress, cancellationToken);
-        foreach ((CompressedTensorInfo info, SafetensorsTensor tensor) in pairs)
+        foreach ((CompressedTensorInfo info, TensorDescription tensor) in pairs)
         {
             WriteHeader(file.Stream, tensor);
             decoder.Run(info, file.Stream.Write);
@@ -55,7 +55,7 @@ public static class TorchSharpConverter
         file.Publish();
     }
 
-    private static void WriteHeader(Stream stream, SafetensorsTensor tensor)
+    private static void WriteHeader(Stream stream, TensorDescription tensor)
     {
         byte[] name = Encoding.UTF8.GetBytes(tensor.Name);
         WriteNumber(stream, name.Length);

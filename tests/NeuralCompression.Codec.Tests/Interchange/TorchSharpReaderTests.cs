@@ -17,14 +17,14 @@ public sealed class TorchSharpReaderTests : IDisposable
     {
         File.WriteAllBytes(path, Valid);
         using TorchSharpReader reader = TorchSharpReader.Open(path);
-        SafetensorsTensor tensor = Assert.Single(reader.Tensors);
-        Assert.Equal(("w", SafetensorsType.F32, 8L), (tensor.Name, tensor.Type, tensor.ByteLength));
+        TensorDescription tensor = Assert.Single(reader.Tensors);
+        Assert.Equal(("w", InterchangeType.F32, 8L), (tensor.Name, tensor.Type, tensor.ByteLength));
         Assert.Equal(8, reader.ByteLength);
         var part = new byte[4];
         reader.Read(tensor, 4, part);
         Assert.Equal([0, 0, 0, 64], part);
         Assert.Throws<ArgumentOutOfRangeException>(() => reader.Read(tensor, 5, part));
-        Assert.Throws<ArgumentException>(() => reader.Read(new SafetensorsTensor("w", SafetensorsType.F32, [2]), 0, part));
+        Assert.Throws<ArgumentException>(() => reader.Read(new TensorDescription("w", InterchangeType.F32, [2]), 0, part));
     }
 
     [Fact]
@@ -66,7 +66,7 @@ public sealed class TorchSharpReaderTests : IDisposable
         Assert.Throws<UnauthorizedAccessException>(() => TorchSharpReader.Open(Path.GetTempPath()));
         File.WriteAllBytes(path, Valid);
         using TorchSharpReader reader = TorchSharpReader.Open(path);
-        SafetensorsTensor tensor = reader.Tensors[0];
+        TensorDescription tensor = reader.Tensors[0];
         Assert.Throws<ArgumentNullException>(() => reader.Read(null!, 0, new byte[1]));
         Assert.Throws<ArgumentOutOfRangeException>(() => reader.Read(tensor, -1, new byte[1]));
         Assert.Throws<ArgumentNullException>(() => TorchSharpConverter.Compress(null!, path));
