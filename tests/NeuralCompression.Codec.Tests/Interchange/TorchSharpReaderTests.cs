@@ -98,6 +98,54 @@ public sealed class TorchSharpReaderTests : IDisposable
         }
     }
 
+    [Fact]
+    public void Open_EverySingleBitChange_IsReadOrRefusedWithACode()
+    {
+        // Two tensors, so that a change of the first may make something else of the second.
+        byte[] content = [2, .. Valid.AsSpan(1), 1, (byte)'v', 1, 2, 1, 2, 7, 9];
+        int refused = 0;
+        for (int at = 0; at < content.Length; at++)
+        {
+            for (int bit = 0; bit < 8; bit++)
+            {
+                byte[] changed = [.. content];
+                changed[at] ^= (byte)(1 << bit);
+                File.WriteAllBytes(path, changed);
+                try
+                {
+                    using TorchSharpReader reader = TorchSharpReader.Open(path);
+                    foreach (TensorDescription tensor in reader.Tensors)
+                        reader.Read(tensor, 0, new byte[tensor.ByteLength]);
+                }
+                catch (InvalidDataException exception)
+                {
+                    Assert.IsType<TorchSharpError>(exception.Data["NeuralCompression.Error"]);
+                    refused++;
+                }
+            }
+        }
+
+        Assert.InRange(refused, 50, content.Length * 8);
+    }
+
+    // No elements, and axes whose product does not fit 64 bits.
+    [Fact]
+    public void RoundTrip_EmptyTensorOfHugeAxes_ComesBack()
+    {
+        byte[] huge = [128, 128, 128, 128, 128, 128, 128, 128, 64];
+        byte[] content = [1, 1, (byte)'w', 6, 3, 0, .. huge, .. huge];
+        File.WriteAllBytes(path, content);
+        using var folder = new SafetensorsFolder();
+        using (TorchSharpReader source = TorchSharpReader.Open(path))
+            TorchSharpConverter.Compress(source, folder["model.ncm"], new ModelConversionOptions { Bits = 4, PerChannel = true });
+        CompressedModelUpdate.Create(folder["model.ncm"], folder["model.ncm"], folder["update.ncmu"]);
+        CompressedModelUpdate.Apply(folder["model.ncm"], folder["update.ncmu"], folder["next.ncm"]);
+        using CompressedModelReader model = CompressedModelReader.Open(folder["next.ncm"]);
+        Assert.Equal([0, 1L << 62, 1L << 62], model.Tensors[0].Shape.ToArray());
+        TorchSharpConverter.Decompress(model, path);
+        Assert.Equal(content, File.ReadAllBytes(path));
+    }
+
     // A name that safetensors has taken for itself is one like any other here.
     [Fact]
     public void Decompress_NameThatSafetensorsKeeps_ComesBack()

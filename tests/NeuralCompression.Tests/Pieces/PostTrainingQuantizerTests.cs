@@ -181,6 +181,41 @@ public sealed class PostTrainingQuantizerTests
         TestModels.AssertUnchanged(before, model);
     }
 
+    [Theory]
+    [InlineData(2)]
+    [InlineData(null)]
+    public void Save_TensorsOfNothingAndScalars_ComeBack(int? bits)
+    {
+        using var scope = NewDisposeScope();
+        foreach (var values in (Tensor[])[zeros(0, 4), zeros(3, 0), tensor(3.5f), zeros(4, 3)])
+        {
+            using var model = new OneWeight(values);
+            using var loaded = new OneWeight(ones_like(values));
+            using var stream = new MemoryStream();
+            new PostTrainingQuantizer(model, new PostTrainingOptions { Bits = bits, TargetBytes = bits is null ? 200 : null, PerChannel = true }).Save(stream);
+            stream.Position = 0;
+            loaded.LoadCompressed(stream);
+            TestModels.AssertEqual(model, loaded);
+            AssertSameBits(values, loaded.Weight);
+        }
+    }
+
+    [Fact]
+    public void Quantize_DisposedBatch_LeavesTheModuleWholeAndCanBeRepeated()
+    {
+        using var model = TestModels.ConvolutionWithNorm();
+        using var inputs = Random(1, ScalarType.Float32, 40, 1, 4, 4);
+        var gone = Random(1, ScalarType.Float32, 40, 1, 4, 4);
+        gone.Dispose();
+        var before = TestModels.Snapshot(model);
+        var quantizer = new PostTrainingQuantizer(model, new PostTrainingOptions { Bits = 3 });
+        Assert.ThrowsAny<InvalidOperationException>(() => quantizer.Quantize([inputs, gone]));
+        TestModels.AssertUnchanged(before, model);
+        Assert.True(model.training);
+        quantizer.Quantize([inputs]);
+        Assert.False(inputs.IsInvalid);
+    }
+
     [Fact]
     public void Misuse_Throws()
     {

@@ -245,7 +245,7 @@ public sealed class ModuleStorageTests
     [Fact]
     public void SaveCompressed_RateDistortion_IsInSquaredWeightUnits()
     {
-        const double Strength = 0.002;
+        const double Strength = 0.01;
         double[] large = Saved(scale: 1, Strength, out long bytes);
         Assert.Equal(large, Saved(scale: 0.25, Strength / 16, out long same).Select(w => 4 * w));
         Assert.Equal(bytes, same);
