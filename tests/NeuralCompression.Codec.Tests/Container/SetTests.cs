@@ -89,6 +89,18 @@ public sealed class SetTests : IDisposable
         Assert.Equal(3, Directory.GetFiles(folder.FullName).Length);
     }
 
+    // A file that somebody named after the set is theirs, whatever its name begins with.
+    [Fact]
+    public void Complete_OverACombinedSet_DeletesNoFileOfOthers()
+    {
+        Write("model-part.ncm", "a", 1f);
+        Write("model-1-0123456789abcdef.ncm", "b", 1f);
+        CompressedModelSet.Combine(Manifest, ["model-1-0123456789abcdef.ncm", "model-part.ncm"]);
+        Save(1);
+        Assert.True(File.Exists(Path.Combine(folder.FullName, "model-part.ncm")));
+        Assert.True(File.Exists(Path.Combine(folder.FullName, "model-1-0123456789abcdef.ncm")));
+    }
+
     [Fact]
     public void Metadata_IsThatOfAllShardsAndOfEqualKeysTheFirst()
     {
