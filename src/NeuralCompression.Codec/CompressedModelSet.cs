@@ -15,6 +15,8 @@ public sealed class CompressedModelSet : IDisposable
     private readonly List<CompressedModelShard> shards = [];
     private readonly List<CompressedTensorInfo> tensors = [];
     private readonly Dictionary<string, CompressedTensorInfo> names = new(StringComparer.Ordinal);
+    private readonly Dictionary<string, string> metadata = new(StringComparer.Ordinal);
+    private UInt128 decodedBytes;
 
     private CompressedModelSet(SetFiles files) => this.files = files;
 
@@ -23,6 +25,9 @@ public sealed class CompressedModelSet : IDisposable
 
     /// <summary>The tensors of all shards in order, aliases included.</summary>
     public IReadOnlyList<CompressedTensorInfo> Tensors => tensors;
+
+    /// <summary>The texts of all shards, by key; the first of equal keys.</summary>
+    public IReadOnlyDictionary<string, string> Metadata => metadata;
 
     /// <summary>Finds a tensor by its exact name.</summary>
     /// <param name="name">The name.</param>
@@ -269,14 +274,14 @@ public sealed class CompressedModelSet : IDisposable
             }
 
             tensors.Add(tensor);
+            decodedBytes += (UInt128)(ulong)tensor.DecodedBytes;
         }
 
+        foreach ((string key, string value) in reader.Metadata)
+            metadata.TryAdd(key, value);
         if (tensors.Count > limits.MaxTensors)
             throw Invalid.Limit(nameof(DecodeLimits.MaxTensors), FormattableString.Invariant($"The set has more tensors than the limit of {limits.MaxTensors}."), 0);
-        UInt128 decoded = 0;
-        foreach (CompressedTensorInfo tensor in tensors)
-            decoded += (UInt128)(ulong)tensor.DecodedBytes;
-        if (decoded > (UInt128)(ulong)limits.MaxDecodedBytes)
+        if (decodedBytes > (UInt128)(ulong)limits.MaxDecodedBytes)
             throw Invalid.Limit(nameof(DecodeLimits.MaxDecodedBytes), FormattableString.Invariant($"The set decodes to more than the limit of {limits.MaxDecodedBytes} bytes."), 0);
     }
 }

@@ -161,7 +161,7 @@ public sealed class CompressedModelSetWriter : IDisposable
         names.Add(name, shard);
     }
 
-    /// <summary>Writes all shards, then the manifest, which makes the set appear; shards of an older set at the same path that are no longer needed are deleted.</summary>
+    /// <summary>Writes all shards, then the manifest, which makes the set appear; those of an older set at the same path that are no longer needed are deleted, but no file that was combined into it by hand.</summary>
     /// <returns>One report for each shard, in the order of the manifest.</returns>
     /// <exception cref="InvalidOperationException">The writer has completed or failed before, or a tensor is not complete.</exception>
     /// <exception cref="ObjectDisposedException">The writer is disposed.</exception>
@@ -176,7 +176,7 @@ public sealed class CompressedModelSetWriter : IDisposable
         var written = new List<ShardEntry>();
         for (int i = 0; i < shards.Count; i++)
         {
-            reports.Add(shards[i].Finish(folder, FormattableString.Invariant($"{stem}-{i + 1}"), out ShardEntry entry));
+            reports.Add(shards[i].Finish(folder, i, NameOf, out ShardEntry entry));
             written.Add(entry);
         }
 
@@ -187,11 +187,11 @@ public sealed class CompressedModelSetWriter : IDisposable
         }
 
         completed = true;
-        foreach (ShardEntry old in before)
+        for (int i = 0; i < before.Count; i++)
         {
-            // Only what a writer of this set can have made.
-            if (old.FileName.StartsWith(stem + "-", StringComparison.Ordinal) && old.FileName.EndsWith(".ncm", StringComparison.Ordinal) && !IsIn(written, old.FileName))
-                File.Delete(Path.Combine(folder, old.FileName));
+            // Only what a writer of this set has made, by its name: others may have combined files of their own here.
+            if (before[i].FileName == NameOf(i, before[i].Sha256) && !IsIn(written, before[i].FileName))
+                File.Delete(Path.Combine(folder, before[i].FileName));
         }
 
         return reports;
@@ -223,6 +223,9 @@ public sealed class CompressedModelSetWriter : IDisposable
         return shards[^1].Writer;
     }
 
+    // The manifest's name, the shard's number from 1 on, and the start of its digest.
+    private string NameOf(int index, string digest) => FormattableString.Invariant($"{stem}-{index + 1}-{digest[..16]}.ncm");
+
     private static bool IsIn(IEnumerable<ShardEntry> entries, string file) => entries.Any(entry => entry.FileName == file);
 
     private void CheckState()
@@ -252,12 +255,12 @@ public sealed class CompressedModelSetWriter : IDisposable
         /// <summary>The name the file has been given; null before.</summary>
         internal string? FileName { get; private set; }
 
-        internal CompressionReport Finish(string folder, string name, out ShardEntry entry)
+        internal CompressionReport Finish(string folder, int index, Func<int, string, string> nameOf, out ShardEntry entry)
         {
             CompressionReport report = Writer.Complete();
             string digest = stream.Finish();
             Writer.Dispose();
-            string file = $"{name}-{digest[..16]}.ncm";
+            string file = nameOf(index, digest);
             string target = Path.Combine(folder, file);
             File.Move(path, target, overwrite: true);
             FileName = file;

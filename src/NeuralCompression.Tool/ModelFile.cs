@@ -19,7 +19,7 @@ internal sealed class ModelFile : IDisposable
 
     internal IReadOnlyList<CompressedTensorInfo> Tensors => single?.Tensors ?? set!.Tensors;
 
-    internal IReadOnlyDictionary<string, string> Metadata => single?.Metadata ?? set!.Shards[0].Reader.Metadata;
+    internal IReadOnlyDictionary<string, string> Metadata => single?.Metadata ?? set!.Metadata;
 
     /// <summary>The length of all files; bytes.</summary>
     internal long FileBytes { get; private init; }
@@ -53,7 +53,7 @@ internal sealed class ModelFile : IDisposable
 
     internal CompressedModelReader ReaderOf(CompressedTensorInfo tensor) => single ?? set!.ReaderOf(tensor);
 
-    internal IReadOnlyList<SafetensorsTensor> Describe() => single is not null ? SafetensorsConverter.Describe(single) : SafetensorsConverter.Describe(set!);
+    internal IReadOnlyList<TensorDescription> Describe() => single is not null ? SafetensorsConverter.Describe(single) : SafetensorsConverter.Describe(set!);
 
     internal void Decompress(string path, long maxShardBytes, IProgress<double> progress, CancellationToken cancellationToken)
     {

@@ -37,7 +37,7 @@ try
 catch (Exception exception)
 {
     (int exitCode, string message) = Failures.Of(exception);
-    Console.Error.WriteLine($"ncm: {message.ReplaceLineEndings(exitCode == ExitCode.Internal ? "\n" : " ")}");
+    Console.Error.WriteLine($"ncm: {(exitCode == ExitCode.Internal ? message : Output.Printable(message.ReplaceLineEndings(" ")))}");
     return exitCode;
 }
 

@@ -31,7 +31,7 @@ internal sealed class SourceModel : IDisposable
         }
     }
 
-    internal CompressionReport Compress(string path, SafetensorsConversionOptions options, CancellationToken cancellationToken) =>
+    internal CompressionReport Compress(string path, ModelConversionOptions options, CancellationToken cancellationToken) =>
         safetensors is not null
             ? SafetensorsConverter.Compress(safetensors, path, options, cancellationToken)
             : TorchSharpConverter.Compress(torchSharp!, path, options, cancellationToken);

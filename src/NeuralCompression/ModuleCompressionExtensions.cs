@@ -115,9 +115,9 @@ public static class ModuleCompressionExtensions
     /// <summary>Measures the running statistics of a module's batch norms anew, as plain averages over the data: after weights were rounded the old ones are off.</summary>
     /// <param name="module">The module; its parameters are not changed.</param>
     /// <param name="forward">Runs the module on training data; called once, in evaluation mode but for the norms, without gradients, in a dispose scope.</param>
-    /// <returns>Number of norms measured.</returns>
+    /// <returns>Number of norms measured; one that no data goes through keeps its statistics.</returns>
     /// <exception cref="ArgumentNullException">An argument is null.</exception>
-    /// <remarks>Source: this project.</remarks>
+    /// <remarks>What <paramref name="forward"/> throws passes through; all statistics are then what they were. Source: this project.</remarks>
     public static int ReestimateNorms(this nn.Module module, Action forward)
     {
         ArgumentNullException.ThrowIfNull(module);
@@ -128,7 +128,7 @@ public static class ModuleCompressionExtensions
     /// <summary>The same for a module of one input.</summary>
     /// <param name="module">The module; its parameters are not changed.</param>
     /// <param name="batches">Inputs; each of the shape the module takes, not disposed.</param>
-    /// <returns>Number of norms measured.</returns>
+    /// <returns>Number of norms measured; one that no data goes through keeps its statistics.</returns>
     /// <exception cref="ArgumentNullException">An argument is null.</exception>
     /// <exception cref="InvalidOperationException">The module does not map one tensor to one; use the form with an action.</exception>
     /// <remarks>Source: this project.</remarks>
@@ -136,15 +136,7 @@ public static class ModuleCompressionExtensions
     {
         ArgumentNullException.ThrowIfNull(module);
         ArgumentNullException.ThrowIfNull(batches);
-        var network = module as nn.Module<Tensor, Tensor>
-            ?? throw new InvalidOperationException("The module does not map one tensor to one; give an action that calls it.");
-        return NormStatistics.Reestimate(module, () =>
-        {
-            foreach (var batch in batches)
-            {
-                network.call(batch).Dispose();
-            }
-        });
+        return NormStatistics.Reestimate(module, Batches.Through(module, batches));
     }
 
     /// <summary>

@@ -9,7 +9,7 @@ namespace NeuralCompression;
 
 /// <summary>Makes a finished network small without training it: rounds its weights to few levels, with regard to what goes into its layers if calibration data is given.</summary>
 /// <remarks>
-/// <para>Trained tensors of two or more dimensions, but those of norms, are quantised; all others are stored without loss. The steps are chosen as <see cref="PostTrainingOptions"/> says.</para>
+/// <para>Floating-point parameters of two or more dimensions, frozen ones too, but not those of norms, are quantised; all others are stored without loss. The steps are chosen as <see cref="PostTrainingOptions"/> says.</para>
 /// <para>
 /// Calibration data does two things. For linear layers and convolutions of one group an error of a weight counts as much as the mean square of the input it is multiplied with, in the choice of the steps and in rate-distortion rounding.
 /// And running statistics of batch norms are measured anew. It needs no labels; some hundred examples do.
@@ -50,31 +50,17 @@ public sealed class PostTrainingQuantizer
     }
 
     /// <summary>Quantises the network, with calibration data if given: afterwards it holds exactly what a reader of the file will decode.</summary>
-    /// <param name="calibration">Inputs, each of the shape the network takes, not disposed; read twice if the network has batch norms. Null for none.</param>
+    /// <param name="calibration">Inputs, each of the shape the network takes, not disposed; read as often as the other form calls its action. Null for none.</param>
     /// <exception cref="InvalidOperationException">The network does not map one tensor to one: use the form with an action. Or it is quantised already.</exception>
     /// <exception cref="ArgumentException">A weight is not finite, the step is too small for 16-bit symbols, or the budget cannot be reached (the message says what can). The network is unchanged.</exception>
     /// <remarks>Source: this project.</remarks>
     public void Quantize(IEnumerable<Tensor>? calibration = null)
     {
-        if (calibration is null)
-        {
-            Run(forward: null);
-            return;
-        }
-
-        var network = _module as nn.Module<Tensor, Tensor>
-            ?? throw new InvalidOperationException("The module does not map one tensor to one; give an action that calls it.");
-        Run(() =>
-        {
-            foreach (var batch in calibration)
-            {
-                network.call(batch).Dispose();
-            }
-        });
+        Run(calibration is null ? null : Batches.Through(_module, calibration));
     }
 
     /// <summary>The same for a network of any inputs.</summary>
-    /// <param name="forward">Runs the network on calibration data; called once, and once more if it has batch norms; in evaluation mode, without gradients, in a dispose scope.</param>
+    /// <param name="forward">Runs the network on calibration data; called once, and if it has batch norms once more, with a byte budget up to five times more; in evaluation mode, without gradients, in a dispose scope.</param>
     /// <exception cref="ArgumentNullException"><paramref name="forward"/> is null.</exception>
     /// <exception cref="InvalidOperationException">The network is quantised already.</exception>
     /// <exception cref="ArgumentException">As for inputs.</exception>
@@ -127,9 +113,9 @@ public sealed class PostTrainingQuantizer
 
         foreach (var (name, parameter) in Weights())
         {
-            if (!WeightQuantization.Holds(parameter, _quantized![TensorMemory.Identity(parameter)]))
+            if (!_quantized!.TryGetValue(TensorMemory.Identity(parameter), out var quantized) || !WeightQuantization.Holds(parameter, quantized))
             {
-                throw new InvalidOperationException($"'{name}' was changed since it was quantised.");
+                throw new InvalidOperationException($"'{name}' was changed, or its module moved to another device or type, since it was quantised.");
             }
         }
 
@@ -137,7 +123,7 @@ public sealed class PostTrainingQuantizer
     }
 
     private IEnumerable<(string Name, Parameter Parameter)> Weights() =>
-        WeightSelection.Of(_module, include: null).Where(weight => weight.Parameter.numel() > 0 && _options.IsSelected(weight.Name));
+        WeightSelection.Of(_module, include: null, isFinished: true).Where(weight => weight.Parameter.numel() > 0 && _options.IsSelected(weight.Name));
 
     private void Run(Action? forward)
     {

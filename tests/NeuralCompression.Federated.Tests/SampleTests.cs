@@ -52,7 +52,7 @@ public sealed class SampleTests : IDisposable
         using var checkpoint = SafetensorsReader.Open(Path.Combine(sample.Output, "checkpoint", "model.safetensors.index.json"));
         Assert.Equal(15, checkpoint.Tensors.Count);
         Assert.Equal(checkpoint.Tensors.Count, set.Tensors.Count);
-        foreach (SafetensorsTensor tensor in checkpoint.Tensors)
+        foreach (TensorDescription tensor in checkpoint.Tensors)
         {
             byte[] before = new byte[tensor.ByteLength];
             byte[] after = new byte[tensor.ByteLength];

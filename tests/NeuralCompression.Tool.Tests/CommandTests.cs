@@ -111,7 +111,7 @@ public sealed class CommandTests
 
     private static byte[] Bytes(SafetensorsReader reader, string name)
     {
-        Assert.True(reader.TryGet(name, out SafetensorsTensor? tensor));
+        Assert.True(reader.TryGet(name, out TensorDescription? tensor));
         byte[] bytes = new byte[tensor.ByteLength];
         reader.Read(tensor, 0, bytes);
         return bytes;

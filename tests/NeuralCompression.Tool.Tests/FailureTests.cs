@@ -196,6 +196,28 @@ public sealed class FailureTests
         Assert.DoesNotContain('\r', result.Output);
     }
 
+    [Fact]
+    public void Names_InAnError_DoNotReachTheTerminalRaw()
+    {
+        using var tool = new Tool();
+        byte[] header = System.Text.Encoding.UTF8.GetBytes("""{"evil\u001b[2Jname":{"dtype":"?","shape":[],"data_offsets":[0,0]}}""");
+        File.WriteAllBytes(tool["m.safetensors"], [.. BitConverter.GetBytes((long)header.Length), .. header]);
+        Tool.Result result = tool.Run("compress", "m.safetensors");
+        result.Fails(1, "evil?[2Jname");
+        Assert.DoesNotContain('\u001b', result.Error);
+    }
+
+    [Theory]
+    [InlineData("info")]
+    [InlineData("verify")]
+    [InlineData("decompress")]
+    public void Input_IsASetOfNothing_IsAnEmptyModel(string command)
+    {
+        using var tool = new Tool();
+        File.WriteAllText(tool["m.ncms"], """{"format":"ncm-set","version":1,"shards":[]}""");
+        tool.Run(command, "m.ncms").Succeeds();
+    }
+
     private static void Nothing(string command, string input, int exitCode, string says, Action<Tool> prepare)
     {
         using var tool = new Tool();

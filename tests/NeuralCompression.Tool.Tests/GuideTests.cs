@@ -72,7 +72,7 @@ public sealed partial class GuideTests
     {
         // GUIDE begin
         using (SafetensorsReader source = SafetensorsReader.Open("model.safetensors"))
-            SafetensorsConverter.Compress(source, "model.ncm", new SafetensorsConversionOptions { Bits = 4, PerChannel = true });
+            SafetensorsConverter.Compress(source, "model.ncm", new ModelConversionOptions { Bits = 4, PerChannel = true });
 
         using CompressedModelReader model = CompressedModelReader.Open("model.ncm");
         SafetensorsConverter.Decompress(model, "back.safetensors");

@@ -9,10 +9,10 @@ internal static class Models
     /// <summary>Two matrices and a bias of float32 whose exponents have a shape, as trained weights do.</summary>
     internal static void Write(string path, int rows = 64, int columns = 96)
     {
-        SafetensorsTensor[] tensors = [new("fc1.weight", SafetensorsType.F32, [rows, columns]), new("fc2.weight", SafetensorsType.F32, [rows, columns]), new("fc1.bias", SafetensorsType.F32, [rows])];
+        TensorDescription[] tensors = [new("fc1.weight", InterchangeType.F32, [rows, columns]), new("fc2.weight", InterchangeType.F32, [rows, columns]), new("fc1.bias", InterchangeType.F32, [rows])];
         using SafetensorsWriter writer = SafetensorsWriter.Create(path, tensors, new Dictionary<string, string> { ["format"] = "pt" });
         uint state = 7;
-        foreach (SafetensorsTensor tensor in tensors)
+        foreach (TensorDescription tensor in tensors)
         {
             var values = new float[tensor.ByteLength / sizeof(float)];
             foreach (ref float value in values.AsSpan())

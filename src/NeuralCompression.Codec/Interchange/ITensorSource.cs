@@ -1,9 +1,9 @@
 namespace NeuralCompression.Codec;
 
-/// <summary>A model of another program's, as <see cref="SafetensorsConverter"/> reads it.</summary>
+/// <summary>A model of another program's, as <see cref="ModelConversion"/> reads it.</summary>
 internal interface ITensorSource
 {
-    public IReadOnlyList<SafetensorsTensor> Tensors { get; }
+    public IReadOnlyList<TensorDescription> Tensors { get; }
 
     public IReadOnlyDictionary<string, string> Metadata { get; }
 
@@ -11,5 +11,5 @@ internal interface ITensorSource
     public long ByteLength { get; }
 
     /// <summary>Reads a part of a tensor, from a byte of it on.</summary>
-    public void Read(SafetensorsTensor tensor, long start, Span<byte> destination);
+    public void Read(TensorDescription tensor, long start, Span<byte> destination);
 }

@@ -1,5 +1,3 @@
-using NeuralCompression.Codec.WeightCoding;
-
 namespace NeuralCompression.Codec;
 
 /// <summary>Turns safetensors models into compressed ones and back, in pieces, so that they may be larger than memory.</summary>
@@ -9,9 +7,6 @@ namespace NeuralCompression.Codec;
 /// </remarks>
 public static class SafetensorsConverter
 {
-    /// <summary>Read and written at once; bytes. Large enough for the disk, small beside the segment that is coded.</summary>
-    private const int PieceBytes = 4 << 20;
-
     /// <summary>Writes a compressed model from a safetensors model.</summary>
     /// <param name="source">The model.</param>
     /// <param name="path">The file to write; it appears when it is whole.</param>
@@ -21,27 +16,16 @@ public static class SafetensorsConverter
     /// <exception cref="ArgumentNullException"><paramref name="source"/> is null.</exception>
     /// <exception cref="ArgumentException"><paramref name="path"/> is null, empty or names no file; more than one of bits, step and budget is set; a step is too small for 16-bit symbols; or the budget cannot be reached (the message says what can).</exception>
     /// <exception cref="NotSupportedException">A name or text cannot be stored: a name is empty or longer than 512 bytes of UTF-8, or a key of the metadata is one that this library needs.</exception>
+    /// <exception cref="ObjectDisposedException">The source is disposed.</exception>
     /// <exception cref="InvalidDataException">The model has become shorter since it was opened.</exception>
     /// <exception cref="OperationCanceledException">The token was cancelled.</exception>
     /// <exception cref="IOException">A file cannot be read or written.</exception>
     /// <exception cref="UnauthorizedAccessException">The folder may not be written to.</exception>
     /// <remarks>A tensor that is quantised is in memory as a whole, and kept without loss where it has 2^29 elements or more. Source: docs/format.md, section 17.</remarks>
-    public static CompressionReport Compress(SafetensorsReader source, string path, SafetensorsConversionOptions? options = null, CancellationToken cancellationToken = default)
+    public static CompressionReport Compress(SafetensorsReader source, string path, ModelConversionOptions? options = null, CancellationToken cancellationToken = default)
     {
         ArgumentNullException.ThrowIfNull(source);
-        return Compress((ITensorSource)source, path, options, cancellationToken);
-    }
-
-    internal static CompressionReport Compress(ITensorSource source, string path, SafetensorsConversionOptions? options, CancellationToken cancellationToken)
-    {
-        ArgumentException.ThrowIfNullOrEmpty(path);
-        options ??= new SafetensorsConversionOptions();
-        options.ThrowIfAmbiguous(nameof(options));
-        CheckStorable(source);
-        var work = new Work(source, options, cancellationToken);
-        if (options.TargetBytes is long target)
-            return work.WriteWithin(path, target);
-        return work.Write(CompressedModelWriter.Create(path, work.WriterOptions), multiple: null);
+        return ModelConversion.Run(source, path, options, cancellationToken);
     }
 
     /// <summary>Writes a safetensors model from a compressed model; quantised tensors get the values they decode to.</summary>
@@ -54,6 +38,7 @@ public static class SafetensorsConverter
     /// <exception cref="ArgumentOutOfRangeException"><paramref name="maxShardBytes"/> is less than 1.</exception>
     /// <exception cref="ArgumentException"><paramref name="path"/> is null, empty or names no file.</exception>
     /// <exception cref="NotSupportedException">A tensor has a name that safetensors files cannot hold.</exception>
+    /// <exception cref="ObjectDisposedException">The source is disposed.</exception>
     /// <exception cref="InvalidDataException">The compressed model is damaged.</exception>
     /// <exception cref="OperationCanceledException">The token was cancelled.</exception>
     /// <exception cref="IOException">A file cannot be read or written.</exception>
@@ -70,7 +55,7 @@ public static class SafetensorsConverter
     public static void Decompress(CompressedModelSet source, string path, long maxShardBytes = long.MaxValue, IProgress<double>? progress = null, CancellationToken cancellationToken = default)
     {
         ArgumentNullException.ThrowIfNull(source);
-        Decompress(source.Tensors, MetadataOf(source), path, maxShardBytes, progress, cancellationToken);
+        Decompress(source.Tensors, source.Metadata, path, maxShardBytes, progress, cancellationToken);
     }
 
     /// <summary>What a compressed model is as a safetensors model, in the order in which its tensors are written.</summary>
@@ -80,7 +65,7 @@ public static class SafetensorsConverter
     /// <exception cref="NotSupportedException">A tensor has a name that safetensors files cannot hold.</exception>
     /// <exception cref="InvalidDataException">The metadata describes a tensor as what it cannot be.</exception>
     /// <remarks>Source: docs/format.md, section 17.</remarks>
-    public static IReadOnlyList<SafetensorsTensor> Describe(CompressedModelReader source)
+    public static IReadOnlyList<TensorDescription> Describe(CompressedModelReader source)
     {
         ArgumentNullException.ThrowIfNull(source);
         return [.. Ordered(source.Tensors, source.Metadata).Select(pair => pair.Tensor)];
@@ -88,49 +73,33 @@ public static class SafetensorsConverter
 
     /// <summary>What a sharded compressed model is as a safetensors model, in the order in which its tensors are written.</summary>
     /// <inheritdoc cref="Describe(CompressedModelReader)"/>
-    public static IReadOnlyList<SafetensorsTensor> Describe(CompressedModelSet source)
+    public static IReadOnlyList<TensorDescription> Describe(CompressedModelSet source)
     {
         ArgumentNullException.ThrowIfNull(source);
-        return [.. Ordered(source.Tensors, MetadataOf(source)).Select(pair => pair.Tensor)];
+        return [.. Ordered(source.Tensors, source.Metadata).Select(pair => pair.Tensor)];
     }
 
     private static void Decompress(
         IReadOnlyList<CompressedTensorInfo> tensors, IReadOnlyDictionary<string, string> metadata, string path, long maxShardBytes, IProgress<double>? progress, CancellationToken cancellationToken)
     {
-        List<(CompressedTensorInfo Info, SafetensorsTensor Tensor)> pairs = Ordered(tensors, metadata);
+        List<(CompressedTensorInfo Info, TensorDescription Tensor)> pairs = Ordered(tensors, metadata);
         Dictionary<string, string> texts = metadata.Where(text => !text.Key.StartsWith(ForeignTensor.KeyPrefix, StringComparison.Ordinal)).ToDictionary();
-        long total = Math.Max(1, pairs.Sum(pair => pair.Tensor.ByteLength));
-        long done = 0;
-        byte[] piece = [];
         using SafetensorsWriter writer = SafetensorsWriter.Create(path, [.. pairs.Select(pair => pair.Tensor)], texts, maxShardBytes);
+        var decoder = new PieceDecoder(pairs.Select(pair => pair.Info), progress, cancellationToken);
         foreach ((CompressedTensorInfo info, _) in pairs)
-        {
-            // Whole segments: a part of one costs as much to decode as all of it.
-            int size = info.ElementType.Size();
-            long step = Math.Max(1, info.SegmentCount == 1 ? PieceBytes * 4 / size : info.SegmentLength);
-            for (long start = 0; start < info.Length; start += step)
-            {
-                cancellationToken.ThrowIfCancellationRequested();
-                int bytes = (int)(Math.Min(step, info.Length - start) * size);
-                if (piece.Length < bytes)
-                    piece = GC.AllocateUninitializedArray<byte>(bytes);
-                info.Owner.DecodeBytes(info, start, piece.AsSpan(0, bytes));
-                writer.Write(piece.AsSpan(0, bytes));
-                done += bytes;
-                progress?.Report((double)done / total);
-            }
-        }
-
+            decoder.Run(info, writer.Write);
         cancellationToken.ThrowIfCancellationRequested();
         writer.Complete();
     }
 
     // In the order of the file, which is that of the safetensors file it came from; where that leaves a tensor at an offset its type cannot be read from, those with the longest elements first.
-    private static List<(CompressedTensorInfo Info, SafetensorsTensor Tensor)> Ordered(IReadOnlyList<CompressedTensorInfo> tensors, IReadOnlyDictionary<string, string> metadata)
+    private static List<(CompressedTensorInfo Info, TensorDescription Tensor)> Ordered(IReadOnlyList<CompressedTensorInfo> tensors, IReadOnlyDictionary<string, string> metadata)
     {
-        List<(CompressedTensorInfo Info, SafetensorsTensor Tensor)> pairs = [.. tensors.Select(info => (info, ForeignTensor.FromStored(info, metadata)))];
+        if (tensors.Any(info => info.Name == SafetensorsHeader.MetadataKey))
+            throw new NotSupportedException($"A tensor is called '{SafetensorsHeader.MetadataKey}', which safetensors files cannot hold.");
+        List<(CompressedTensorInfo Info, TensorDescription Tensor)> pairs = [.. tensors.Select(info => (info, ForeignTensor.FromStored(info, metadata)))];
         long offset = 0;
-        foreach ((_, SafetensorsTensor tensor) in pairs)
+        foreach ((_, TensorDescription tensor) in pairs)
         {
             if (offset % Alignment(tensor) != 0)
                 return [.. pairs.OrderByDescending(pair => Alignment(pair.Tensor))];
@@ -140,165 +109,5 @@ public static class SafetensorsConverter
         return pairs;
     }
 
-    private static int Alignment(SafetensorsTensor tensor) => Math.Max(1, tensor.Type.Bits() / 8);
-
-    private static Dictionary<string, string> MetadataOf(CompressedModelSet set)
-    {
-        var metadata = new Dictionary<string, string>(StringComparer.Ordinal);
-        foreach (CompressedModelShard shard in set.Shards)
-        {
-            foreach ((string key, string value) in shard.Reader.Metadata)
-                metadata.TryAdd(key, value);
-        }
-
-        return metadata;
-    }
-
-    private static void CheckStorable(ITensorSource source)
-    {
-        foreach (SafetensorsTensor tensor in source.Tensors)
-        {
-            int bytes = System.Text.Encoding.UTF8.GetByteCount(tensor.Name);
-            if (bytes is 0 or > Container.ContainerLayout.MaxNameBytes)
-                throw new NotSupportedException(FormattableString.Invariant($"The name of a tensor has {bytes} bytes; a compressed model stores names of 1 to {Container.ContainerLayout.MaxNameBytes}: '{(bytes > 80 ? tensor.Name[..40] + "..." : tensor.Name)}'."));
-        }
-
-        if (source.Metadata.Keys.FirstOrDefault(key => key.StartsWith(ForeignTensor.KeyPrefix, StringComparison.Ordinal)) is string taken)
-            throw new NotSupportedException($"The metadata has the key '{taken}', but keys that start with '{ForeignTensor.KeyPrefix}' belong to this library.");
-    }
-
-    /// <summary>One conversion of a model.</summary>
-    private sealed class Work(ITensorSource source, SafetensorsConversionOptions options, CancellationToken cancellationToken)
-    {
-        /// <summary>Longer tensors are not quantised: their values and symbols must fit into arrays.</summary>
-        private const long MaxQuantizedElements = 1L << 29;
-
-        private readonly byte[] piece = GC.AllocateUninitializedArray<byte>(PieceBytes);
-        private readonly long total = Math.Max(1, source.ByteLength);
-        private readonly HashSet<string> notFinite = new(StringComparer.Ordinal);
-        private long done;
-        private double told;
-
-        internal CompressedModelWriterOptions WriterOptions { get; } = new() { Level = options.Level, MaxDegreeOfParallelism = options.MaxDegreeOfParallelism };
-
-        /// <summary>How often the model will be read, for the progress.</summary>
-        private int Passes { get; set; } = 1;
-
-        /// <summary>Reads the model once and writes it.</summary>
-        /// <param name="writer">Where to; disposed.</param>
-        /// <param name="multiple">The step as a multiple of the root mean square, for a budget.</param>
-        internal CompressionReport Write(CompressedModelWriter writer, double? multiple)
-        {
-            using (writer)
-            {
-                foreach ((string key, string value) in source.Metadata)
-                    writer.AddMetadata(key, value);
-                foreach (SafetensorsTensor tensor in source.Tensors)
-                {
-                    (ElementType type, long[] shape, string? text) = ForeignTensor.ToStored(tensor);
-                    if (text is not null)
-                        writer.AddMetadata(ForeignTensor.KeyPrefix + tensor.Name, text);
-                    if (IsQuantized(tensor) && Quantize(tensor, type, shape, multiple) is QuantizedTensor quantized)
-                        writer.Add(tensor.Name, quantized);
-                    else
-                        Copy(tensor, type, shape, writer);
-                }
-
-                cancellationToken.ThrowIfCancellationRequested();
-                return writer.CompleteAsync(cancellationToken: cancellationToken).GetAwaiter().GetResult();
-            }
-        }
-
-        /// <summary>Searches the finest steps whose file is short enough, by writing files that go nowhere.</summary>
-        internal CompressionReport WriteWithin(string path, long target)
-        {
-            // Of these passes the last is the file itself; attempts are counted as they come.
-            double multiple = StepBudget.Find(
-                target,
-                multiple =>
-                {
-                    Passes++;
-                    return Write(CompressedModelWriter.Create(Stream.Null, WriterOptions), multiple).TotalBytes;
-                },
-                () => source.Tensors.Where(tensor => IsQuantized(tensor) && !notFinite.Contains(tensor.Name)).Sum(tensor => tensor.ByteLength * 8.0 / tensor.Type.Bits()));
-            return Write(CompressedModelWriter.Create(path, WriterOptions), multiple);
-        }
-
-        private bool IsQuantized(SafetensorsTensor tensor) =>
-            options.IsQuantizing
-            && tensor.Type is SafetensorsType.F64 or SafetensorsType.F32 or SafetensorsType.F16 or SafetensorsType.BF16
-            && tensor.Shape.Length is >= 2 and <= TensorShape.MaxRank
-            && tensor.ByteLength > 0
-            && tensor.ByteLength / (tensor.Type.Bits() / 8) < MaxQuantizedElements
-            && options.IsSelected(tensor.Name);
-
-        /// <summary>Null where a value is not finite, which no grid holds.</summary>
-        private QuantizedTensor? Quantize(SafetensorsTensor tensor, ElementType type, long[] shape, double? multiple)
-        {
-            if (notFinite.Contains(tensor.Name))
-                return null;
-            float[] values = Values(tensor, type);
-            foreach (float value in values)
-            {
-                if (!float.IsFinite(value))
-                {
-                    notFinite.Add(tensor.Name);
-                    Done(-tensor.ByteLength);
-                    return null;
-                }
-            }
-
-            try
-            {
-                return PostTrainingRounding.Quantize(values, [], shape, options, multiple, type);
-            }
-            catch (ArgumentException exception) when (exception.ParamName == "steps")
-            {
-                throw new ArgumentException($"'{tensor.Name}': {exception.Message}", exception);
-            }
-        }
-
-        private float[] Values(SafetensorsTensor tensor, ElementType type)
-        {
-            int size = type.Size();
-            var values = new float[tensor.ByteLength / size];
-            for (int start = 0; start < values.Length; start += PieceBytes / size)
-            {
-                cancellationToken.ThrowIfCancellationRequested();
-                Span<float> part = values.AsSpan(start, Math.Min(PieceBytes / size, values.Length - start));
-                source.Read(tensor, (long)start * size, piece.AsSpan(0, part.Length * size));
-                ElementBytes.Read(piece, type, part);
-                Done(part.Length * size);
-            }
-
-            return values;
-        }
-
-        private void Copy(SafetensorsTensor tensor, ElementType type, long[] shape, CompressedModelWriter writer)
-        {
-            using CompressedTensorWriter destination = writer.BeginTensor(tensor.Name, type, shape);
-            for (long start = 0; start < tensor.ByteLength; start += PieceBytes)
-            {
-                cancellationToken.ThrowIfCancellationRequested();
-                Span<byte> part = piece.AsSpan(0, (int)Math.Min(PieceBytes, tensor.ByteLength - start));
-                source.Read(tensor, start, part);
-                destination.Write(part);
-                Done(part.Length);
-            }
-
-            destination.Complete();
-        }
-
-        private void Done(long bytes)
-        {
-            done += bytes;
-            double fraction = Math.Min(1, (double)done / total / Passes);
-            if (fraction <= told)
-                return;
-
-            // What turns out to need another pass, or is read twice, does not go back.
-            told = fraction;
-            options.Progress?.Report(told);
-        }
-    }
+    private static int Alignment(TensorDescription tensor) => Math.Max(1, tensor.Type.Bits() / 8);
 }

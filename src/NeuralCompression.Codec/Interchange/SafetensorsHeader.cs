@@ -17,14 +17,14 @@ internal sealed class SafetensorsHeader
     // As strict as JSON is: no comments, no trailing commas.
     private static readonly JsonReaderOptions Options = new() { MaxDepth = 8 };
 
-    private SafetensorsHeader(List<SafetensorsTensor> tensors, Dictionary<string, string> metadata)
+    private SafetensorsHeader(List<TensorDescription> tensors, Dictionary<string, string> metadata)
     {
         Tensors = tensors;
         Metadata = metadata;
     }
 
     /// <summary>In the order of their data.</summary>
-    internal List<SafetensorsTensor> Tensors { get; }
+    internal List<TensorDescription> Tensors { get; }
 
     internal Dictionary<string, string> Metadata { get; }
 
@@ -52,7 +52,7 @@ internal sealed class SafetensorsHeader
     }
 
     /// <summary>Length, header and padding in front of the data of a file.</summary>
-    internal static byte[] Write(IReadOnlyList<SafetensorsTensor> tensors, IReadOnlyDictionary<string, string> metadata)
+    internal static byte[] Write(IReadOnlyList<TensorDescription> tensors, IReadOnlyDictionary<string, string> metadata)
     {
         using var bytes = new MemoryStream();
         bytes.SetLength(LengthBytes);
@@ -70,7 +70,7 @@ internal sealed class SafetensorsHeader
             }
 
             long start = 0;
-            foreach (SafetensorsTensor tensor in tensors)
+            foreach (TensorDescription tensor in tensors)
             {
                 json.WriteStartObject(tensor.Name);
                 json.WriteString("dtype", tensor.Type.Name());
@@ -110,7 +110,7 @@ internal sealed class SafetensorsHeader
 
     private static SafetensorsHeader Parse(ref Utf8JsonReader reader, long dataBytes, SafetensorsFile file)
     {
-        var tensors = new List<SafetensorsTensor>();
+        var tensors = new List<TensorDescription>();
         var metadata = new Dictionary<string, string>(StringComparer.Ordinal);
         var keys = new HashSet<string>(StringComparer.Ordinal);
         reader.Read();
@@ -148,7 +148,7 @@ internal sealed class SafetensorsHeader
     }
 
     // Members that are not known are skipped, as the reference library does.
-    private static SafetensorsTensor Tensor(ref Utf8JsonReader reader, string name, SafetensorsFile file)
+    private static TensorDescription Tensor(ref Utf8JsonReader reader, string name, SafetensorsFile file)
     {
         string? type = null;
         List<long>? shape = null;
@@ -180,7 +180,7 @@ internal sealed class SafetensorsHeader
 
         if (type is null || shape is null || offsets is not { Count: 2 })
             throw Refusal(SafetensorsError.Header, $"The entry of the tensor '{name}' lacks its type, its shape or its two offsets.", name);
-        if (!SafetensorsTypes.TryParse(type, out SafetensorsType known))
+        if (!InterchangeTypes.TryParse(type, out InterchangeType known))
             throw Refusal(SafetensorsError.ElementType, $"The tensor '{name}' has the unknown type '{type}'.", name);
         long[] axes = [.. shape];
         if (!known.TryByteLength(axes, out long bytes))
@@ -189,7 +189,7 @@ internal sealed class SafetensorsHeader
             throw Refusal(SafetensorsError.Offsets, $"The tensor '{name}' ends before it begins.", name);
         if (offsets[1] - offsets[0] != bytes)
             throw Refusal(SafetensorsError.Offsets, FormattableString.Invariant($"The tensor '{name}' has {offsets[1] - offsets[0]} bytes of data, but its type and shape ask for {bytes}."), name);
-        return new SafetensorsTensor(name, known, axes, offsets[0], bytes) { File = file };
+        return new TensorDescription(name, known, axes, offsets[0], bytes) { File = file };
     }
 
     private static List<long> Numbers(ref Utf8JsonReader reader, string name)
@@ -208,13 +208,13 @@ internal sealed class SafetensorsHeader
     }
 
     // Every byte of the data belongs to exactly one tensor.
-    private static void CheckRanges(List<SafetensorsTensor> tensors, long dataBytes)
+    private static void CheckRanges(List<TensorDescription> tensors, long dataBytes)
     {
         // Empty tensors first where several start at one place; else by name, so that a file has one order.
         tensors.Sort((left, right) =>
             (left.Start, left.ByteLength) != (right.Start, right.ByteLength) ? (left.Start, left.ByteLength).CompareTo((right.Start, right.ByteLength)) : string.CompareOrdinal(left.Name, right.Name));
         long end = 0;
-        foreach (SafetensorsTensor tensor in tensors)
+        foreach (TensorDescription tensor in tensors)
         {
             if (tensor.Start != end)
                 throw Refusal(SafetensorsError.Offsets, $"The data of the tensor '{tensor.Name}' {(tensor.Start < end ? "overlaps another" : "leaves a hole before it")}.", tensor.Name);

@@ -11,8 +11,8 @@ namespace NeuralCompression.Codec;
 public sealed class SafetensorsReader : ITensorSource, IDisposable
 {
     private readonly List<SafetensorsFile> files = [];
-    private readonly List<SafetensorsTensor> tensors = [];
-    private readonly Dictionary<string, SafetensorsTensor> names = new(StringComparer.Ordinal);
+    private readonly List<TensorDescription> tensors = [];
+    private readonly Dictionary<string, TensorDescription> names = new(StringComparer.Ordinal);
     private readonly Dictionary<string, string> metadata = new(StringComparer.Ordinal);
 
     private SafetensorsReader()
@@ -20,7 +20,7 @@ public sealed class SafetensorsReader : ITensorSource, IDisposable
     }
 
     /// <summary>The tensors in the order of their data, file after file.</summary>
-    public IReadOnlyList<SafetensorsTensor> Tensors => tensors;
+    public IReadOnlyList<TensorDescription> Tensors => tensors;
 
     /// <summary>The texts of the header, by key, in its order; of several files those of all, the first of equal keys.</summary>
     public IReadOnlyDictionary<string, string> Metadata => metadata;
@@ -60,7 +60,7 @@ public sealed class SafetensorsReader : ITensorSource, IDisposable
     /// <param name="tensor">What the header says about it; null on failure.</param>
     /// <returns>True when there is such a tensor.</returns>
     /// <exception cref="ArgumentNullException"><paramref name="name"/> is null.</exception>
-    public bool TryGet(string name, [NotNullWhen(true)] out SafetensorsTensor? tensor)
+    public bool TryGet(string name, [NotNullWhen(true)] out TensorDescription? tensor)
     {
         ArgumentNullException.ThrowIfNull(name);
         return names.TryGetValue(name, out tensor);
@@ -77,7 +77,7 @@ public sealed class SafetensorsReader : ITensorSource, IDisposable
     /// <exception cref="InvalidDataException">The file has become shorter.</exception>
     /// <exception cref="IOException">The file cannot be read.</exception>
     /// <remarks>Source: the safetensors format.</remarks>
-    public void Read(SafetensorsTensor tensor, long start, Span<byte> destination)
+    public void Read(TensorDescription tensor, long start, Span<byte> destination)
     {
         ArgumentNullException.ThrowIfNull(tensor);
         if (tensor.File is null || !files.Contains(tensor.File))
@@ -99,7 +99,7 @@ public sealed class SafetensorsReader : ITensorSource, IDisposable
     {
         var file = new SafetensorsFile(path);
         files.Add(file);
-        foreach (SafetensorsTensor tensor in file.Header.Tensors)
+        foreach (TensorDescription tensor in file.Header.Tensors)
         {
             if (!names.TryAdd(tensor.Name, tensor))
                 throw SafetensorsIndex.Refusal($"Two files of the model have the tensor '{tensor.Name}'.", tensor.Name);
@@ -119,7 +119,7 @@ public sealed class SafetensorsReader : ITensorSource, IDisposable
         var opened = new Dictionary<SafetensorsFile, string>();
         foreach (string name in map.Values.Distinct(StringComparer.Ordinal).Order(StringComparer.Ordinal))
             opened.Add(Add(Path.Combine(folder, name)), name);
-        foreach (SafetensorsTensor tensor in tensors)
+        foreach (TensorDescription tensor in tensors)
         {
             if (!map.TryGetValue(tensor.Name, out string? file) || file != opened[tensor.File!])
                 throw SafetensorsIndex.Refusal($"The tensor '{tensor.Name}' is in '{opened[tensor.File!]}', but the index says otherwise.", tensor.Name);

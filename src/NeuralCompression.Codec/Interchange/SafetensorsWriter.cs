@@ -14,14 +14,14 @@ public sealed class SafetensorsWriter : IDisposable
 
     private readonly string path;
     private readonly IReadOnlyDictionary<string, string> metadata;
-    private readonly List<SafetensorsTensor[]> shards;
+    private readonly List<TensorDescription[]> shards;
     private readonly List<AtomicFile> files = [];
     private long left;
     private bool completed;
     private bool failed;
     private bool disposed;
 
-    private SafetensorsWriter(string path, List<SafetensorsTensor[]> shards, IReadOnlyDictionary<string, string> metadata)
+    private SafetensorsWriter(string path, List<TensorDescription[]> shards, IReadOnlyDictionary<string, string> metadata)
     {
         this.path = path;
         this.shards = shards;
@@ -36,19 +36,21 @@ public sealed class SafetensorsWriter : IDisposable
     /// <returns>The writer; dispose it.</returns>
     /// <exception cref="ArgumentNullException"><paramref name="tensors"/> is null.</exception>
     /// <exception cref="ArgumentOutOfRangeException"><paramref name="maxShardBytes"/> is less than 1.</exception>
-    /// <exception cref="ArgumentException"><paramref name="path"/> is null or empty, a name occurs twice, or the header would be longer than readers accept.</exception>
+    /// <exception cref="ArgumentException"><paramref name="path"/> is null or empty, a name occurs twice or is <c>__metadata__</c>, or the header would be longer than readers accept.</exception>
     /// <exception cref="IOException">The temporary file cannot be made, for example because the folder does not exist.</exception>
     /// <exception cref="UnauthorizedAccessException">The folder may not be written to.</exception>
     /// <remarks>Readers that map files into memory want tensors aligned: give those with the longest elements first. Source: the safetensors format.</remarks>
     public static SafetensorsWriter Create(
-        string path, IReadOnlyList<SafetensorsTensor> tensors, IReadOnlyDictionary<string, string>? metadata = null, long maxShardBytes = long.MaxValue)
+        string path, IReadOnlyList<TensorDescription> tensors, IReadOnlyDictionary<string, string>? metadata = null, long maxShardBytes = long.MaxValue)
     {
         ArgumentException.ThrowIfNullOrEmpty(path);
         ArgumentNullException.ThrowIfNull(tensors);
         ArgumentOutOfRangeException.ThrowIfLessThan(maxShardBytes, 1);
         var names = new HashSet<string>(StringComparer.Ordinal);
-        foreach (SafetensorsTensor tensor in tensors)
+        foreach (TensorDescription tensor in tensors)
         {
+            if (tensor.Name == SafetensorsHeader.MetadataKey)
+                throw new ArgumentException($"A tensor cannot be called '{tensor.Name}' in a safetensors file.", nameof(tensors));
             if (!names.Add(tensor.Name))
                 throw new ArgumentException($"There are two tensors '{tensor.Name}'.", nameof(tensors));
         }
@@ -67,13 +69,13 @@ public sealed class SafetensorsWriter : IDisposable
     }
 
     /// <summary>The files a model of these tensors is written to; one, or as many as it is divided into and the index.</summary>
-    /// <inheritdoc cref="Create(string, IReadOnlyList{SafetensorsTensor}, IReadOnlyDictionary{string, string}?, long)" path="/param"/>
+    /// <inheritdoc cref="Create(string, IReadOnlyList{TensorDescription}, IReadOnlyDictionary{string, string}?, long)" path="/param"/>
     /// <returns>Paths, in the order in which they are written.</returns>
     /// <exception cref="ArgumentNullException"><paramref name="tensors"/> is null.</exception>
     /// <exception cref="ArgumentOutOfRangeException"><paramref name="maxShardBytes"/> is less than 1.</exception>
     /// <exception cref="ArgumentException"><paramref name="path"/> is null or empty.</exception>
     /// <remarks>Source: the safetensors format.</remarks>
-    public static IReadOnlyList<string> FilesOf(string path, IReadOnlyList<SafetensorsTensor> tensors, long maxShardBytes = long.MaxValue)
+    public static IReadOnlyList<string> FilesOf(string path, IReadOnlyList<TensorDescription> tensors, long maxShardBytes = long.MaxValue)
     {
         ArgumentException.ThrowIfNullOrEmpty(path);
         ArgumentNullException.ThrowIfNull(tensors);
@@ -173,12 +175,12 @@ public sealed class SafetensorsWriter : IDisposable
         return string.Create(System.Globalization.CultureInfo.InvariantCulture, $"{stem}-{index + 1:D5}-of-{count:D5}{Extension}");
     }
 
-    private static List<SafetensorsTensor[]> Divide(IReadOnlyList<SafetensorsTensor> tensors, long maxShardBytes)
+    private static List<TensorDescription[]> Divide(IReadOnlyList<TensorDescription> tensors, long maxShardBytes)
     {
-        var shards = new List<SafetensorsTensor[]>();
-        var shard = new List<SafetensorsTensor>();
+        var shards = new List<TensorDescription[]>();
+        var shard = new List<TensorDescription>();
         long bytes = 0;
-        foreach (SafetensorsTensor tensor in tensors)
+        foreach (TensorDescription tensor in tensors)
         {
             if (shard.Count > 0 && tensor.ByteLength > maxShardBytes - bytes)
             {
@@ -198,7 +200,7 @@ public sealed class SafetensorsWriter : IDisposable
     private void NextFile()
     {
         int index = files.Count;
-        SafetensorsTensor[] tensors = shards[index];
+        TensorDescription[] tensors = shards[index];
         byte[] header = SafetensorsHeader.Write(tensors, metadata);
         files.Add(new AtomicFile(shards.Count == 1 ? path : ShardPath(path, index, shards.Count)));
         files[^1].Stream.Write(header);

@@ -7,15 +7,14 @@ namespace NeuralCompression.Codec;
 /// <remarks>A tensor kept without loss comes back equal bit for bit. Source: TorchSharp's format.</remarks>
 public static class TorchSharpConverter
 {
-    private const int PieceBytes = 16 << 20;
     private const int GroupBits = 7;
 
     /// <summary>Writes a compressed model from a file of TorchSharp's.</summary>
-    /// <inheritdoc cref="SafetensorsConverter.Compress(SafetensorsReader, string, SafetensorsConversionOptions?, CancellationToken)"/>
-    public static CompressionReport Compress(TorchSharpReader source, string path, SafetensorsConversionOptions? options = null, CancellationToken cancellationToken = default)
+    /// <inheritdoc cref="SafetensorsConverter.Compress(SafetensorsReader, string, ModelConversionOptions?, CancellationToken)"/>
+    public static CompressionReport Compress(TorchSharpReader source, string path, ModelConversionOptions? options = null, CancellationToken cancellationToken = default)
     {
         ArgumentNullException.ThrowIfNull(source);
-        return SafetensorsConverter.Compress((ITensorSource)source, path, options, cancellationToken);
+        return ModelConversion.Run(source, path, options, cancellationToken);
     }
 
     /// <summary>Writes a file that <c>Module.load</c> of TorchSharp reads; quantised tensors get the values they decode to.</summary>
@@ -26,6 +25,7 @@ public static class TorchSharpConverter
     /// <exception cref="ArgumentNullException"><paramref name="source"/> is null.</exception>
     /// <exception cref="ArgumentException"><paramref name="path"/> is null, empty or names no file.</exception>
     /// <exception cref="NotSupportedException">A tensor is of a type that TorchSharp does not have.</exception>
+    /// <exception cref="ObjectDisposedException">The source is disposed.</exception>
     /// <exception cref="InvalidDataException">The compressed model is damaged.</exception>
     /// <exception cref="OperationCanceledException">The token was cancelled.</exception>
     /// <exception cref="IOException">A file cannot be read or written.</exception>
@@ -35,43 +35,27 @@ public static class TorchSharpConverter
     {
         ArgumentNullException.ThrowIfNull(source);
         ArgumentException.ThrowIfNullOrEmpty(path);
-        List<(CompressedTensorInfo Info, SafetensorsTensor Tensor)> pairs = [.. source.Tensors.Select(info => (info, ForeignTensor.FromStored(info, source.Metadata)))];
-        foreach ((_, SafetensorsTensor tensor) in pairs)
+        List<(CompressedTensorInfo Info, TensorDescription Tensor)> pairs = [.. source.Tensors.Select(info => (info, ForeignTensor.FromStored(info, source.Metadata)))];
+        foreach ((_, TensorDescription tensor) in pairs)
         {
             if (TorchSharpTypes.ToNumber(tensor.Type) is null)
                 throw new NotSupportedException($"'{tensor.Name}' is of type {tensor.Type.Name()}, which TorchSharp does not have.");
         }
 
-        double total = Math.Max(1, pairs.Sum(pair => (double)pair.Tensor.ByteLength));
-        double done = 0;
-        byte[] piece = [];
         using var file = new AtomicFile(path);
         WriteNumber(file.Stream, pairs.Count);
-        foreach ((CompressedTensorInfo info, SafetensorsTensor tensor) in pairs)
+        var decoder = new PieceDecoder(source.Tensors, progress, cancellationToken);
+        foreach ((CompressedTensorInfo info, TensorDescription tensor) in pairs)
         {
             WriteHeader(file.Stream, tensor);
-
-            // Whole segments: a part of one costs as much to decode as all of it.
-            int size = info.ElementType.Size();
-            long step = Math.Max(1, info.SegmentCount == 1 ? PieceBytes / size : info.SegmentLength);
-            for (long start = 0; start < info.Length; start += step)
-            {
-                cancellationToken.ThrowIfCancellationRequested();
-                int bytes = (int)(Math.Min(step, info.Length - start) * size);
-                if (piece.Length < bytes)
-                    piece = GC.AllocateUninitializedArray<byte>(bytes);
-                source.DecodeBytes(info, start, piece.AsSpan(0, bytes));
-                file.Stream.Write(piece, 0, bytes);
-                done += bytes;
-                progress?.Report(done / total);
-            }
+            decoder.Run(info, file.Stream.Write);
         }
 
         cancellationToken.ThrowIfCancellationRequested();
         file.Publish();
     }
 
-    private static void WriteHeader(Stream stream, SafetensorsTensor tensor)
+    private static void WriteHeader(Stream stream, TensorDescription tensor)
     {
         byte[] name = Encoding.UTF8.GetBytes(tensor.Name);
         WriteNumber(stream, name.Length);

@@ -28,4 +28,7 @@ public enum TorchSharpError
 
     /// <summary>The file does not end with its last tensor.</summary>
     FileLength = 7,
+
+    /// <summary>There are more than 262,144 tensors.</summary>
+    TensorCount = 8,
 }

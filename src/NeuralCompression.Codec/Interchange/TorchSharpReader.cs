@@ -15,6 +15,8 @@ namespace NeuralCompression.Codec;
 /// </remarks>
 public sealed class TorchSharpReader : ITensorSource, IDisposable
 {
+    // An empty tensor takes seven bytes of a file but a hundred times that in memory. As many as a reader of compressed models with default limits accepts.
+    private const int MaxTensors = 262_144;
     private const int MaxNameBytes = 1 << 16;
     private const int MaxRank = 64;
     private const int NumberBits = 63;
@@ -23,8 +25,8 @@ public sealed class TorchSharpReader : ITensorSource, IDisposable
     private static readonly UTF8Encoding Utf8 = new(encoderShouldEmitUTF8Identifier: false, throwOnInvalidBytes: true);
 
     private readonly FileStream stream;
-    private readonly List<SafetensorsTensor> tensors = [];
-    private readonly Dictionary<string, SafetensorsTensor> names = new(StringComparer.Ordinal);
+    private readonly List<TensorDescription> tensors = [];
+    private readonly Dictionary<string, TensorDescription> names = new(StringComparer.Ordinal);
 
     private TorchSharpReader(string path)
     {
@@ -34,9 +36,11 @@ public sealed class TorchSharpReader : ITensorSource, IDisposable
             if (!stream.CanSeek)
                 throw new IOException($"'{path}' cannot be read at any place: copy it to a file first.");
             long count = ReadNumber();
+            if (count > MaxTensors)
+                throw Refusal(TorchSharpError.TensorCount, FormattableString.Invariant($"The file says that it has {count} tensors; {MaxTensors} are allowed."));
             for (long i = 0; i < count; i++)
             {
-                SafetensorsTensor tensor = ReadHeader();
+                TensorDescription tensor = ReadHeader();
                 if (!names.TryAdd(tensor.Name, tensor))
                     throw Refusal(TorchSharpError.DuplicateName, $"Two tensors are called '{tensor.Name}'.", tensor.Name);
                 tensors.Add(tensor);
@@ -54,7 +58,7 @@ public sealed class TorchSharpReader : ITensorSource, IDisposable
     }
 
     /// <summary>The tensors in the order of the file.</summary>
-    public IReadOnlyList<SafetensorsTensor> Tensors => tensors;
+    public IReadOnlyList<TensorDescription> Tensors => tensors;
 
     /// <summary>The bytes of all tensors; bytes.</summary>
     public long ByteLength => tensors.Sum(tensor => tensor.ByteLength);
@@ -86,10 +90,10 @@ public sealed class TorchSharpReader : ITensorSource, IDisposable
     /// <exception cref="InvalidDataException">The file has become shorter.</exception>
     /// <exception cref="IOException">The file cannot be read.</exception>
     /// <remarks>Source: TorchSharp's format.</remarks>
-    public void Read(SafetensorsTensor tensor, long start, Span<byte> destination)
+    public void Read(TensorDescription tensor, long start, Span<byte> destination)
     {
         ArgumentNullException.ThrowIfNull(tensor);
-        if (!names.TryGetValue(tensor.Name, out SafetensorsTensor? own) || own != tensor)
+        if (!names.TryGetValue(tensor.Name, out TensorDescription? own) || own != tensor)
             throw new ArgumentException("The tensor is not one of this reader.", nameof(tensor));
         ArgumentOutOfRangeException.ThrowIfNegative(start);
         if (start > tensor.ByteLength || destination.Length > tensor.ByteLength - start)
@@ -106,11 +110,11 @@ public sealed class TorchSharpReader : ITensorSource, IDisposable
     /// <summary>Closes the file.</summary>
     public void Dispose() => stream.Dispose();
 
-    private SafetensorsTensor ReadHeader()
+    private TensorDescription ReadHeader()
     {
         string name = ReadName();
         long number = ReadNumber();
-        SafetensorsType type = TorchSharpTypes.FromNumber(number)
+        InterchangeType type = TorchSharpTypes.FromNumber(number)
             ?? throw Refusal(TorchSharpError.ElementType, FormattableString.Invariant($"'{name}' has elements of type {number}, which is unknown or not taken."), name);
         long rank = ReadNumber();
         if (rank > MaxRank)
@@ -122,7 +126,7 @@ public sealed class TorchSharpReader : ITensorSource, IDisposable
             throw Refusal(TorchSharpError.Shape, $"'{name}' has too many elements.", name);
         if (bytes > stream.Length - stream.Position)
             throw Refusal(TorchSharpError.Truncated, FormattableString.Invariant($"The file ends inside '{name}', which has {bytes} bytes."), name);
-        return new SafetensorsTensor(name, type, shape, stream.Position, bytes);
+        return new TensorDescription(name, type, shape, stream.Position, bytes);
     }
 
     private string ReadName()

@@ -122,6 +122,6 @@ internal static class PostTrainingRounding
     // Keeps the sign of the value with the largest magnitude.
     private static float Largest(ReadOnlySpan<float> values) => Math.Abs(TensorPrimitives.MaxMagnitude(values));
 
-    // The smallest normal number instead of one that rounds to zero.
-    private static float AsStep(double step) => step > 0 ? Math.Max((float)step, 1.17549435e-38f) : 1;
+    // The smallest normal number instead of one that rounds to zero, the largest instead of infinity.
+    private static float AsStep(double step) => step > 0 ? Math.Clamp((float)step, 1.17549435e-38f, float.MaxValue) : 1;
 }

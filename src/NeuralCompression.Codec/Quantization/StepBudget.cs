@@ -29,7 +29,7 @@ internal static class StepBudget
         (double At, double Bytes) fits = (Math.Log2(CoarsestStep), coarsest);
         (double At, double Bytes)? exceeds = null;
         double count = Math.Max(1, weights());
-        double at = NormalEntropyAtOne - (8 * (target - coarsest) / count);
+        double at = NormalEntropyAtOne - (8.0 * (target - coarsest) / count);
         for (int attempt = 0; attempt < Attempts && fits.Bytes < target * Use && fits.At > Math.Log2(FinestStep); attempt++)
         {
             at = Math.Clamp(at, Math.Log2(FinestStep), Math.Log2(CoarsestStep));

@@ -28,7 +28,8 @@ public sealed class CompressedModelUpdateOptions
     = 1;
 
     /// <summary>What to accept at most of each file that is read, and of the model that comes of an update; default <see cref="DecodeLimits.Default"/>.</summary>
-    public DecodeLimits Limits { get; init; } = DecodeLimits.Default;
+    /// <exception cref="ArgumentNullException">The value is null.</exception>
+    public DecodeLimits Limits { get; init => field = value ?? throw new ArgumentNullException(nameof(Limits)); } = DecodeLimits.Default;
 
     /// <summary>Is told how much of the work is done, rising; fraction, range <c>[0, 1]</c>; default null, nobody.</summary>
     public IProgress<double>? Progress { get; init; }

@@ -39,7 +39,7 @@ internal static class CompressCommand
                 () => Run(
                     source,
                     parsed.GetValue(output) ?? Paths.Derived(source, Paths.Model),
-                    progress => new SafetensorsConversionOptions
+                    progress => new ModelConversionOptions
                     {
                         Level = parsed.GetValue(level),
                         Bits = parsed.GetValue(bits),
@@ -60,7 +60,7 @@ internal static class CompressCommand
         return command;
     }
 
-    private static int Run(string input, string output, Func<IProgress<double>, SafetensorsConversionOptions> options, bool force, bool isJson, CancellationToken cancellationToken)
+    private static int Run(string input, string output, Func<IProgress<double>, ModelConversionOptions> options, bool force, bool isJson, CancellationToken cancellationToken)
     {
         Paths.CheckInput(input);
         Paths.CheckDifferent(input, output);
@@ -91,7 +91,7 @@ internal static class CompressCommand
     }
 
     // What the library would say in its own words, in the words of the command line.
-    private static void CheckOptions(SafetensorsConversionOptions options)
+    private static void CheckOptions(ModelConversionOptions options)
     {
         bool[] ways = [options.Bits is not null, options.StepSize is not null, options.TargetBytes is not null];
         if (ways.Count(way => way) > 1)

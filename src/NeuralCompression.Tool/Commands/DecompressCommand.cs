@@ -32,7 +32,7 @@ internal static class DecompressCommand
         using ModelFile model = ModelFile.Open(input);
         Paths.CheckDifferent(input, output);
         Paths.CheckOutput(output, force);
-        IReadOnlyList<SafetensorsTensor> tensors = model.Describe();
+        IReadOnlyList<TensorDescription> tensors = model.Describe();
         IReadOnlyList<string> files = SafetensorsWriter.FilesOf(output, tensors, maxShardBytes);
         foreach (string file in files)
             Paths.CheckOutput(file, force);

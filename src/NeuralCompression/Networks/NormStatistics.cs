@@ -6,14 +6,12 @@ namespace NeuralCompression.Networks;
 /// <summary>Running statistics of batch norms, measured anew as plain averages over given data.</summary>
 internal static class NormStatistics
 {
+    /// <summary>Runs the module and keeps what it measures; a norm that no data went through, and all of them where running fails, keep what they had.</summary>
+    /// <returns>Number of norms measured.</returns>
     public static int Reestimate(nn.Module module, Action forward)
     {
-        var norms = module.modules().OfType<NormBase>().Where(n => n.track_running_stats && n.running_mean is not null).ToList();
-        if (module is NormBase own && own.track_running_stats && !norms.Contains(own))
-        {
-            norms.Add(own);
-        }
-
+        // Not instance norms: without a momentum those measure nothing.
+        var norms = module.modules().Prepend(module).OfType<BatchNorm>().Distinct().Where(n => n.track_running_stats && n.running_mean is not null).ToList();
         if (norms.Count == 0)
         {
             return 0;
@@ -22,6 +20,9 @@ internal static class NormStatistics
         var modes = TrainingModes.Of(module);
         var momenta = norms.ConvertAll(n => n.momentum);
         using var _ = no_grad();
+        using var scope = NewDisposeScope();
+        var before = norms.ConvertAll(Statistics.Of);
+        bool succeeded = false;
         try
         {
             module.eval();
@@ -33,8 +34,8 @@ internal static class NormStatistics
                 norm.train();
             }
 
-            using var scope = NewDisposeScope();
             forward();
+            succeeded = true;
         }
         finally
         {
@@ -43,9 +44,23 @@ internal static class NormStatistics
                 norms[i].momentum = momenta[i];
             }
 
+            before.RemoveAll(statistics => succeeded && statistics.Norm.num_batches_tracked!.item<long>() > 0);
+            before.ForEach(statistics => statistics.Restore());
             modes.Restore();
         }
 
-        return norms.Count;
+        return norms.Count - before.Count;
+    }
+
+    private sealed record Statistics(BatchNorm Norm, Tensor Mean, Tensor Variance, Tensor Batches)
+    {
+        public static Statistics Of(BatchNorm norm) => new(norm, norm.running_mean!.clone(), norm.running_var!.clone(), norm.num_batches_tracked!.clone());
+
+        public void Restore()
+        {
+            Norm.running_mean!.copy_(Mean);
+            Norm.running_var!.copy_(Variance);
+            Norm.num_batches_tracked!.copy_(Batches);
+        }
     }
 }

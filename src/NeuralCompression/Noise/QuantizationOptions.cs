@@ -41,9 +41,16 @@ public sealed class QuantizationOptions
     public int? OtherBits { get; set; }
 
     /// <summary>
-    /// Error that rounding may add to save one bit (<see cref="RateDistortionQuantizer"/>); error units / bit, range [0, ∞), default 0: to the nearest level. In a session errors of m are weighted with the running mean of the task's
-    /// squared gradients, else with 1. A byte budget is easier to give.
+    /// Squared error that rounding may add to save one bit (<see cref="RateDistortionQuantizer"/>); range [0, ∞), default 0: to the nearest level. A byte budget is easier to give.
     /// </summary>
+    /// <remarks>
+    /// <para>In a session: error of m squared, dimensionless, times the running mean of the squared gradients of the task by m (1 before the first step), / bit. It does not depend on the size of a tensor's weights, but on that of the task's loss.</para>
+    /// <para>
+    /// In <c>SaveCompressed</c> without a session: squared weight units / bit, one error for all tensors. For weights c times as large it is c² times as large; one that suits a tensor of large weights makes all of a tensor of small ones zero.
+    /// <see cref="PostTrainingOptions.RateDistortion"/> counts in squared steps instead, which are each tensor's own.
+    /// </para>
+    /// <para>Source: this project.</para>
+    /// </remarks>
     public double RateDistortion { get; set; }
 
     /// <summary>Distance between two levels, 2 · <see cref="NoiseLevel"/>; dimensionless.</summary>

@@ -89,6 +89,36 @@ public sealed class SetTests : IDisposable
         Assert.Equal(3, Directory.GetFiles(folder.FullName).Length);
     }
 
+    // A file that somebody named after the set is theirs, whatever its name begins with.
+    [Fact]
+    public void Complete_OverACombinedSet_DeletesNoFileOfOthers()
+    {
+        Write("model-part.ncm", "a", 1f);
+        Write("model-1-0123456789abcdef.ncm", "b", 1f);
+        CompressedModelSet.Combine(Manifest, ["model-1-0123456789abcdef.ncm", "model-part.ncm"]);
+        Save(1);
+        Assert.True(File.Exists(Path.Combine(folder.FullName, "model-part.ncm")));
+        Assert.True(File.Exists(Path.Combine(folder.FullName, "model-1-0123456789abcdef.ncm")));
+    }
+
+    [Fact]
+    public void Metadata_IsThatOfAllShardsAndOfEqualKeysTheFirst()
+    {
+        WithText("one.ncm", ("a", "1"), ("both", "first"));
+        WithText("two.ncm", ("b", "2"), ("both", "second"));
+        CompressedModelSet.Combine(Manifest, ["one.ncm", "two.ncm"]);
+        using var set = CompressedModelSet.Open(Manifest);
+        Assert.Equal([("a", "1"), ("b", "2"), ("both", "first")], set.Metadata.Select(text => (text.Key, text.Value)).Order());
+
+        void WithText(string name, params (string Key, string Value)[] texts)
+        {
+            using var writer = CompressedModelWriter.Create(Path.Combine(folder.FullName, name));
+            foreach ((string key, string value) in texts)
+                writer.AddMetadata(key, value);
+            writer.Complete();
+        }
+    }
+
     [Fact]
     public void Combine_WhatIsNoSet_IsRefusedAndLeavesTheOldManifest()
     {

@@ -5,7 +5,7 @@ namespace NeuralCompression.Codec.Tests.Interchange;
 /// <summary>From safetensors and back.</summary>
 public sealed class SafetensorsConverterTests
 {
-    public static TheoryData<SafetensorsType> Types => [.. Enum.GetValues<SafetensorsType>()];
+    public static TheoryData<InterchangeType> Types => [.. Enum.GetValues<InterchangeType>()];
 
     // The whole file, header and all.
     [Theory]
@@ -22,10 +22,10 @@ public sealed class SafetensorsConverterTests
 
     [Theory]
     [MemberData(nameof(Types))]
-    public void RoundTrip_EveryTypeAndRank_KeepsEveryBit(SafetensorsType type)
+    public void RoundTrip_EveryTypeAndRank_KeepsEveryBit(InterchangeType type)
     {
         using var folder = new SafetensorsFolder();
-        SafetensorsTensor[] tensors = [new("matrix", type, [8, 40]), new("deep", type, [2, 1, 2, 1, 2, 1, 2, 1, 2, 3]), new("empty", type, [0, 7]), new("vector", type, [16])];
+        TensorDescription[] tensors = [new("matrix", type, [8, 40]), new("deep", type, [2, 1, 2, 1, 2, 1, 2, 1, 2, 3]), new("empty", type, [0, 7]), new("vector", type, [16])];
         byte[] data = new byte[tensors.Sum(tensor => tensor.ByteLength)];
         for (int i = 0; i < data.Length; i++)
             data[i] = (byte)((i * i * 7) >> (i % 5));
@@ -100,7 +100,7 @@ public sealed class SafetensorsConverterTests
     {
         using var folder = new SafetensorsFolder();
         float[] weights = WriteModel(folder);
-        var options = new SafetensorsConversionOptions { Bits = 8, PerChannel = perChannel, Exclude = ["*.skip*"] };
+        var options = new ModelConversionOptions { Bits = 8, PerChannel = perChannel, Exclude = ["*.skip*"] };
         CompressionReport report = Compress(folder, options);
         using CompressedModelReader model = CompressedModelReader.Open(folder["model.ncm"]);
         CompressedTensorInfo info = model["fc.weight"];
@@ -124,9 +124,9 @@ public sealed class SafetensorsConverterTests
     [Fact]
     public void Compress_Bits_OrdersErrors()
     {
-        double[] errors = [.. new[] { 2, 3, 4, 6, 10 }.Select(bits => Error(new SafetensorsConversionOptions { Bits = bits, Include = ["fc.weight"] }))];
+        double[] errors = [.. new[] { 2, 3, 4, 6, 10 }.Select(bits => Error(new ModelConversionOptions { Bits = bits, Include = ["fc.weight"] }))];
         Assert.Equal(errors.OrderDescending(), errors);
-        Assert.True(Error(new SafetensorsConversionOptions { Bits = 4, PerChannel = true }) < 0.5 * Error(new SafetensorsConversionOptions { Bits = 4 }));
+        Assert.True(Error(new ModelConversionOptions { Bits = 4, PerChannel = true }) < 0.5 * Error(new ModelConversionOptions { Bits = 4 }));
     }
 
     [Fact]
@@ -134,7 +134,7 @@ public sealed class SafetensorsConverterTests
     {
         using var folder = new SafetensorsFolder();
         float[] weights = WriteModel(folder);
-        Compress(folder, new SafetensorsConversionOptions { StepSize = 0.01, Include = ["fc.w*"] });
+        Compress(folder, new ModelConversionOptions { StepSize = 0.01, Include = ["fc.w*"] });
         using CompressedModelReader model = CompressedModelReader.Open(folder["model.ncm"]);
         Assert.Equal(QuantizationGrid.Uniform(0.01f), model["fc.weight"].Grid);
         var symbols = new short[weights.Length];
@@ -142,7 +142,7 @@ public sealed class SafetensorsConverterTests
         var expected = new short[weights.Length];
         UniformQuantizer.Quantize(weights, 0.01, -32767, 32767, expected);
         Assert.Equal(expected, symbols);
-        Assert.Contains("larger step", Assert.Throws<ArgumentException>(() => Compress(folder, new SafetensorsConversionOptions { StepSize = 1e-6 })).Message, StringComparison.Ordinal);
+        Assert.Contains("larger step", Assert.Throws<ArgumentException>(() => Compress(folder, new ModelConversionOptions { StepSize = 1e-6 })).Message, StringComparison.Ordinal);
     }
 
     [Fact]
@@ -150,8 +150,8 @@ public sealed class SafetensorsConverterTests
     {
         using var folder = new SafetensorsFolder();
         WriteModel(folder);
-        long nearest = Compress(folder, new SafetensorsConversionOptions { Bits = 4 }).TotalBytes;
-        Assert.True(Compress(folder, new SafetensorsConversionOptions { Bits = 4, RateDistortion = 0.15 }).TotalBytes < nearest);
+        long nearest = Compress(folder, new ModelConversionOptions { Bits = 4 }).TotalBytes;
+        Assert.True(Compress(folder, new ModelConversionOptions { Bits = 4, RateDistortion = 0.15 }).TotalBytes < nearest);
     }
 
     [Theory]
@@ -162,7 +162,7 @@ public sealed class SafetensorsConverterTests
     {
         using var folder = new SafetensorsFolder();
         WriteModel(folder);
-        CompressionReport report = Compress(folder, new SafetensorsConversionOptions { TargetBytes = target, PerChannel = perChannel, Exclude = ["*.skip*"] });
+        CompressionReport report = Compress(folder, new ModelConversionOptions { TargetBytes = target, PerChannel = perChannel, Exclude = ["*.skip*"] });
         Assert.Equal(new FileInfo(folder["model.ncm"]).Length, report.TotalBytes);
         Assert.InRange(report.TotalBytes, target * 0.97, target);
     }
@@ -172,7 +172,7 @@ public sealed class SafetensorsConverterTests
     {
         using var folder = new SafetensorsFolder();
         WriteModel(folder);
-        Assert.Contains("cannot be reached", Assert.Throws<ArgumentException>(() => Compress(folder, new SafetensorsConversionOptions { TargetBytes = 100 })).Message, StringComparison.Ordinal);
+        Assert.Contains("cannot be reached", Assert.Throws<ArgumentException>(() => Compress(folder, new ModelConversionOptions { TargetBytes = 100 })).Message, StringComparison.Ordinal);
         Assert.DoesNotContain("model.ncm", folder.Names);
     }
 
@@ -196,7 +196,7 @@ public sealed class SafetensorsConverterTests
         using var folder = new SafetensorsFolder();
         WriteModel(folder);
         var told = new List<double>();
-        Compress(folder, new SafetensorsConversionOptions { TargetBytes = 10_000, Progress = new Listener(told) });
+        Compress(folder, new ModelConversionOptions { TargetBytes = 10_000, Progress = new Listener(told) });
         Assert.Equal(told.Order(), told);
         Assert.InRange(told[^1], 0.8, 1);
     }
@@ -214,10 +214,10 @@ public sealed class SafetensorsConverterTests
             Assert.Throws<NotSupportedException>(() => SafetensorsConverter.Compress(reader, folder["model.ncm"]));
         }
 
-        Assert.Throws<ArgumentException>(() => Compress(folder, new SafetensorsConversionOptions { Bits = 4, StepSize = 1 }));
+        Assert.Throws<ArgumentException>(() => Compress(folder, new ModelConversionOptions { Bits = 4, StepSize = 1 }));
     }
 
-    private static double Error(SafetensorsConversionOptions options)
+    private static double Error(ModelConversionOptions options)
     {
         using var folder = new SafetensorsFolder();
         float[] weights = WriteModel(folder);
@@ -233,7 +233,7 @@ public sealed class SafetensorsConverterTests
     {
         var random = new XorShift(5);
         float[] weights = [.. Enumerable.Range(0, 64 * 32).Select(i => (random.Next(2001) + random.Next(2001) + random.Next(2001) - 3000) / 3000f / (1 << (i / 32 % 4)))];
-        SafetensorsTensor[] tensors = [new("fc.weight", SafetensorsType.F32, [64, 32]), new("fc.skipped", SafetensorsType.F32, [64, 32]), new("fc.infinite", SafetensorsType.F32, [2, 1]), new("fc.bias", SafetensorsType.F32, [64])];
+        TensorDescription[] tensors = [new("fc.weight", InterchangeType.F32, [64, 32]), new("fc.skipped", InterchangeType.F32, [64, 32]), new("fc.infinite", InterchangeType.F32, [2, 1]), new("fc.bias", InterchangeType.F32, [64])];
         using SafetensorsWriter writer = SafetensorsWriter.Create(folder["model.safetensors"], tensors);
         float[] all = [.. weights, .. weights, float.PositiveInfinity, 1, .. weights[..64]];
         writer.Write(System.Runtime.InteropServices.MemoryMarshal.AsBytes<float>(all));
@@ -241,7 +241,7 @@ public sealed class SafetensorsConverterTests
         return weights;
     }
 
-    private static CompressionReport Compress(SafetensorsFolder folder, SafetensorsConversionOptions options)
+    private static CompressionReport Compress(SafetensorsFolder folder, ModelConversionOptions options)
     {
         using SafetensorsReader reader = SafetensorsReader.Open(folder["model.safetensors"]);
         return SafetensorsConverter.Compress(reader, folder["model.ncm"], options);
@@ -250,7 +250,7 @@ public sealed class SafetensorsConverterTests
     private static void RoundTrip(SafetensorsFolder folder, string path, CompressionLevel level)
     {
         using (SafetensorsReader reader = SafetensorsReader.Open(path))
-            SafetensorsConverter.Compress(reader, folder["model.ncm"], new SafetensorsConversionOptions { Level = level });
+            SafetensorsConverter.Compress(reader, folder["model.ncm"], new ModelConversionOptions { Level = level });
         using CompressedModelReader model = CompressedModelReader.Open(folder["model.ncm"]);
         SafetensorsConverter.Decompress(model, folder["back.safetensors"]);
     }

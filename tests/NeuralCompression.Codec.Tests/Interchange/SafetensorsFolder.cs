@@ -27,7 +27,7 @@ internal sealed class SafetensorsFolder : IDisposable
     }
 
     /// <summary>All bytes of a tensor.</summary>
-    internal static byte[] Bytes(SafetensorsReader reader, SafetensorsTensor tensor)
+    internal static byte[] Bytes(SafetensorsReader reader, TensorDescription tensor)
     {
         byte[] bytes = new byte[tensor.ByteLength];
         reader.Read(tensor, 0, bytes);

@@ -17,13 +17,13 @@ public sealed class SafetensorsReaderTests
         using SafetensorsReader reader = SafetensorsReader.Open(ReferencePath);
         Assert.Equal(18, reader.Tensors.Count);
         Assert.Equal("pt", Assert.Single(reader.Metadata, text => text.Key == "format").Value);
-        Assert.True(reader.TryGet("scalar", out SafetensorsTensor? scalar));
+        Assert.True(reader.TryGet("scalar", out TensorDescription? scalar));
         Assert.Equal(1.5f, BitConverter.ToSingle(SafetensorsFolder.Bytes(reader, scalar)));
         Assert.Equal(0, scalar.Shape.Length);
-        Assert.True(reader.TryGet("named \"so\"\n\u00e9\u20ac", out SafetensorsTensor? named));
+        Assert.True(reader.TryGet("named \"so\"\n\u00e9\u20ac", out TensorDescription? named));
         Assert.Equal([1, 2], SafetensorsFolder.Bytes(reader, named));
-        Assert.True(reader.TryGet("t.int32", out SafetensorsTensor? ints));
-        Assert.Equal(SafetensorsType.I32, ints.Type);
+        Assert.True(reader.TryGet("t.int32", out TensorDescription? ints));
+        Assert.Equal(InterchangeType.I32, ints.Type);
         Assert.Equal([3L, 5L], ints.Shape.ToArray());
         byte[] expected = [.. Enumerable.Range(0, 60).Select(j => (byte)((9 * 31) + (j * 7)))];
         Assert.Equal(expected, SafetensorsFolder.Bytes(reader, ints));
@@ -137,7 +137,7 @@ public sealed class SafetensorsReaderTests
             try
             {
                 using SafetensorsReader reader = SafetensorsReader.Open(folder["model.safetensors"]);
-                foreach (SafetensorsTensor tensor in reader.Tensors)
+                foreach (TensorDescription tensor in reader.Tensors)
                     SafetensorsFolder.Bytes(reader, tensor);
             }
             catch (InvalidDataException exception)

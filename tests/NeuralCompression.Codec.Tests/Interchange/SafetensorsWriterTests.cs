@@ -10,7 +10,7 @@ public sealed class SafetensorsWriterTests
         using (SafetensorsReader reader = SafetensorsReader.Open(SafetensorsReaderTests.ReferencePath))
         using (SafetensorsWriter writer = SafetensorsWriter.Create(folder["copy.safetensors"], reader.Tensors, reader.Metadata))
         {
-            foreach (SafetensorsTensor tensor in reader.Tensors)
+            foreach (TensorDescription tensor in reader.Tensors)
                 writer.Write(SafetensorsFolder.Bytes(reader, tensor));
             Assert.DoesNotContain("copy.safetensors", folder.Names);
             writer.Complete();
@@ -24,7 +24,7 @@ public sealed class SafetensorsWriterTests
     public void Write_InShards_GivesFilesAndAnIndexThatOpen()
     {
         using var folder = new SafetensorsFolder();
-        SafetensorsTensor[] tensors = [.. Enumerable.Range(0, 5).Select(i => new SafetensorsTensor($"t{i}", SafetensorsType.U8, [i * 10])), new("last", SafetensorsType.F64, [])];
+        TensorDescription[] tensors = [.. Enumerable.Range(0, 5).Select(i => new TensorDescription($"t{i}", InterchangeType.U8, [i * 10])), new("last", InterchangeType.F64, [])];
         IReadOnlyList<string> announced = SafetensorsWriter.FilesOf(folder["m.safetensors"], tensors, 40);
         using (SafetensorsWriter writer = SafetensorsWriter.Create(folder["m.safetensors"], tensors, maxShardBytes: 40))
         {
@@ -46,7 +46,7 @@ public sealed class SafetensorsWriterTests
     public void Complete_BytesMissing_ThrowsAndLeavesNothing(int written)
     {
         using var folder = new SafetensorsFolder();
-        using (SafetensorsWriter writer = SafetensorsWriter.Create(folder["m.safetensors"], [new("a", SafetensorsType.F32, [2])]))
+        using (SafetensorsWriter writer = SafetensorsWriter.Create(folder["m.safetensors"], [new("a", InterchangeType.F32, [2])]))
         {
             writer.Write(new byte[written]);
             Assert.Throws<InvalidOperationException>(writer.Complete);
@@ -59,7 +59,7 @@ public sealed class SafetensorsWriterTests
     public void Write_TooMuch_Throws()
     {
         using var folder = new SafetensorsFolder();
-        using SafetensorsWriter writer = SafetensorsWriter.Create(folder["m.safetensors"], [new("a", SafetensorsType.F32, [2])]);
+        using SafetensorsWriter writer = SafetensorsWriter.Create(folder["m.safetensors"], [new("a", InterchangeType.F32, [2])]);
         writer.Write(new byte[8]);
         Assert.Throws<ArgumentException>(() => writer.Write(new byte[1]));
         writer.Complete();
@@ -70,12 +70,12 @@ public sealed class SafetensorsWriterTests
     public void Create_BadTensors_AreRefused()
     {
         using var folder = new SafetensorsFolder();
-        Assert.Throws<ArgumentException>(() => new SafetensorsTensor("__metadata__", SafetensorsType.F32, [2]));
-        Assert.Throws<ArgumentException>(() => new SafetensorsTensor("a", SafetensorsType.F4, [3]));
-        Assert.Throws<ArgumentException>(() => new SafetensorsTensor("a", SafetensorsType.F64, [1L << 62]));
-        Assert.Throws<ArgumentException>(() => new SafetensorsTensor("a", SafetensorsType.F64, [-1]));
-        Assert.Throws<ArgumentOutOfRangeException>(() => new SafetensorsTensor("a", (SafetensorsType)22, [1]));
-        var twice = new SafetensorsTensor("a", SafetensorsType.U8, [1]);
+        Assert.Throws<ArgumentException>(() => SafetensorsWriter.Create(folder["c.safetensors"], [new("__metadata__", InterchangeType.F32, [2])]));
+        Assert.Throws<ArgumentException>(() => new TensorDescription("a", InterchangeType.F4, [3]));
+        Assert.Throws<ArgumentException>(() => new TensorDescription("a", InterchangeType.F64, [1L << 62]));
+        Assert.Throws<ArgumentException>(() => new TensorDescription("a", InterchangeType.F64, [-1]));
+        Assert.Throws<ArgumentOutOfRangeException>(() => new TensorDescription("a", (InterchangeType)22, [1]));
+        var twice = new TensorDescription("a", InterchangeType.U8, [1]);
         Assert.Throws<ArgumentException>(() => SafetensorsWriter.Create(folder["m.safetensors"], [twice, twice]));
         Assert.Throws<ArgumentOutOfRangeException>(() => SafetensorsWriter.Create(folder["m.safetensors"], [twice], maxShardBytes: 0));
         Assert.Empty(folder.Names);

@@ -274,6 +274,30 @@ public sealed class UpdateTests : IDisposable
     }
 
     [Fact]
+    public void Misuse_Throws()
+    {
+        using var model = Samples.Open(UpdateSamples.Base());
+        using var closed = Samples.Open(UpdateSamples.Base());
+        closed.Dispose();
+        byte[] update = UpdateSamples.Create(UpdateSamples.Base(), UpdateSamples.Next(), UpdateSamples.Options());
+        using var unreadable = new FileStream(Path.Combine(folder.FullName, "file"), FileMode.Create, FileAccess.Write);
+        using var output = new MemoryStream();
+        Assert.Throws<ArgumentNullException>(() => new CompressedModelUpdateOptions { Limits = null! });
+        Assert.Throws<ArgumentNullException>(() => CompressedModelUpdate.Create(null!, model, output));
+        Assert.Throws<ArgumentNullException>(() => CompressedModelUpdate.Create(model, null!, output));
+        Assert.Throws<ArgumentNullException>(() => CompressedModelUpdate.Create(model, model, null!));
+        Assert.Throws<ArgumentNullException>(() => CompressedModelUpdate.Apply(null!, new MemoryStream(update), output));
+        Assert.Throws<ArgumentNullException>(() => CompressedModelUpdate.Apply(model, null!, output));
+        Assert.Throws<ArgumentNullException>(() => CompressedModelUpdate.Apply(model, new MemoryStream(update), null!));
+        Assert.Throws<ArgumentException>(() => CompressedModelUpdate.Apply(model, unreadable, output));
+        Assert.Throws<ArgumentException>(() => CompressedModelUpdate.Create(model, model, new MemoryStream(update, writable: false)));
+        Assert.Throws<ObjectDisposedException>(() => CompressedModelUpdate.Create(closed, model, output));
+        Assert.Throws<ObjectDisposedException>(() => CompressedModelUpdate.Create(model, closed, output));
+        Assert.Throws<ObjectDisposedException>(() => CompressedModelUpdate.Apply(closed, new MemoryStream(update), output));
+        Assert.Equal(0, output.Length);
+    }
+
+    [Fact]
     public void Apply_ModelOverTheLimits_IsRefused()
     {
         byte[] update = UpdateSamples.Create(UpdateSamples.Base(), UpdateSamples.Next(), UpdateSamples.Options());

@@ -116,7 +116,7 @@ internal static class GuidePrograms
         // docs/guide.md begin
         model.save("model.dat");
         using (TorchSharpReader source = TorchSharpReader.Open("model.dat"))
-            TorchSharpConverter.Compress(source, "exact.ncm");               // without loss, or with SafetensorsConversionOptions
+            TorchSharpConverter.Compress(source, "exact.ncm");               // without loss, or with ModelConversionOptions
         using CompressedModelReader exact = CompressedModelReader.Open("exact.ncm");
         TorchSharpConverter.Decompress(exact, "back.dat");                   // model.load("back.dat") reads it
         // docs/guide.md end
@@ -200,7 +200,7 @@ internal static class GuidePrograms
 
         // docs/cli.md begin
         using (SafetensorsReader source = SafetensorsReader.Open("model.safetensors"))
-            SafetensorsConverter.Compress(source, "model.ncm", new SafetensorsConversionOptions { Bits = 4, PerChannel = true });
+            SafetensorsConverter.Compress(source, "model.ncm", new ModelConversionOptions { Bits = 4, PerChannel = true });
 
         using CompressedModelReader model = CompressedModelReader.Open("model.ncm");
         SafetensorsConverter.Decompress(model, "back.safetensors");

@@ -38,6 +38,47 @@ public sealed class CleanupTests
     }
 
     [Fact]
+    public void ReestimateNorms_NoData_KeepsTheStatistics()
+    {
+        using var scope = NewDisposeScope();
+        using var model = TestModels.ConvolutionWithNorm();
+        model.train();
+        ((nn.Module<Tensor, Tensor>)model).call(Random(3, ScalarType.Float32, 6, 1, 4, 4));
+        var before = TestModels.Snapshot(model);
+        Assert.Equal(0, model.ReestimateNorms([]));
+        TestModels.AssertUnchanged(before, model);
+        Assert.Throws<NotSupportedException>(() => model.ReestimateNorms(() =>
+        {
+            model.call(Random(4, ScalarType.Float32, 6, 1, 4, 4));
+            throw new NotSupportedException();
+        }));
+        TestModels.AssertUnchanged(before, model);
+    }
+
+    // Without a momentum torch's instance norms measure nothing: they would keep what a reset leaves.
+    [Fact]
+    public void ReestimateNorms_InstanceNorm_IsLeftAlone()
+    {
+        using var scope = NewDisposeScope();
+        using var norm = nn.InstanceNorm2d(2, track_running_stats: true);
+        norm.train();
+        norm.call(Random(3, ScalarType.Float32, 6, 2, 4, 4));
+        var before = TestModels.Snapshot(norm);
+        Assert.Equal(0, norm.ReestimateNorms([Random(4, ScalarType.Float32, 6, 2, 4, 4)]));
+        TestModels.AssertUnchanged(before, norm);
+    }
+
+    [Fact]
+    public void ReestimateNorms_ModuleThatReturnsItsInput_DoesNotDisposeIt()
+    {
+        using var scope = NewDisposeScope();
+        using var module = new NormAside();
+        var input = Random(3, ScalarType.Float32, 6, 2);
+        Assert.Equal(1, module.ReestimateNorms([input]));
+        Assert.False(input.IsInvalid);
+    }
+
+    [Fact]
     public void ReestimateNorms_Session_UsesTheQuantisedWeightsAndSavesTheStatistics()
     {
         using var scope = NewDisposeScope();
@@ -204,5 +245,20 @@ public sealed class CleanupTests
             _ => throw new ArgumentException("Name a row or a column.", nameof(column)),
         };
         part.mul_(factor);
+    }
+
+    /// <summary>Measures and gives its input on.</summary>
+    private sealed class NormAside : nn.Module<Tensor, Tensor>
+    {
+        private readonly BatchNorm1d norm = nn.BatchNorm1d(2);
+
+        public NormAside()
+            : base(nameof(NormAside)) => RegisterComponents();
+
+        public override Tensor forward(Tensor input)
+        {
+            norm.call(input).Dispose();
+            return input;
+        }
     }
 }

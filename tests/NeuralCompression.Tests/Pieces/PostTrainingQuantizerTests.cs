@@ -105,6 +105,55 @@ public sealed class PostTrainingQuantizerTests
     }
 
     [Fact]
+    public void Quantize_NoBatches_IsAsWithoutData()
+    {
+        using var model = TestModels.ConvolutionWithNorm();
+        using var other = TestModels.ConvolutionWithNorm();
+        using var inputs = Random(1, ScalarType.Float32, 40, 1, 4, 4);
+        model.call(inputs).Dispose();
+        other.call(inputs).Dispose();
+        new PostTrainingQuantizer(model, new PostTrainingOptions { Bits = 3 }).Quantize([]);
+        new PostTrainingQuantizer(other, new PostTrainingOptions { Bits = 3 }).Quantize();
+        TestModels.AssertEqual(other, model);
+    }
+
+    // In a finished network a parameter that wants no gradient is one that nobody trains any more.
+    [Fact]
+    public void Save_FrozenNetwork_IsQuantisedLikeAnother()
+    {
+        using var model = TestModels.Mlp(ScalarType.Float32);
+        using var frozen = TestModels.Mlp(ScalarType.Float32);
+        foreach (var parameter in frozen.parameters())
+            parameter.requires_grad = false;
+        using var expected = new MemoryStream();
+        using var actual = new MemoryStream();
+        new PostTrainingQuantizer(model, new PostTrainingOptions { Bits = 3 }).Save(expected);
+        new PostTrainingQuantizer(frozen, new PostTrainingOptions { Bits = 3 }).Save(actual);
+        Assert.Equal(expected.ToArray(), actual.ToArray());
+    }
+
+    [Fact]
+    public void Save_ModuleOfAnotherTypeSince_IsRefused()
+    {
+        using var model = TestModels.Mlp(ScalarType.Float32);
+        var quantizer = new PostTrainingQuantizer(model, new PostTrainingOptions { Bits = 3 });
+        quantizer.Quantize();
+        TorchSharp.ModuleExtensionMethods.to(model, ScalarType.Float64);
+        Assert.Contains("fc1.weight", Assert.Throws<InvalidOperationException>(() => quantizer.Save(Stream.Null)).Message, StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public void Save_BudgetOfHugeWeights_HasStepsThatAreNumbers()
+    {
+        using var model = TestModels.WideMlp();
+        using (no_grad())
+            model.get_parameter("fc1.weight")!.mul_(5e37f);
+        using var stream = new MemoryStream();
+        new PostTrainingQuantizer(model, new PostTrainingOptions { TargetBytes = 3_000 }).Save(stream);
+        Assert.InRange(stream.Length, 1, 3_000);
+    }
+
+    [Fact]
     public void Quantize_Excluded_StaysAsItIs()
     {
         using var model = TestModels.Mlp(ScalarType.Float32);
@@ -130,6 +179,41 @@ public sealed class PostTrainingQuantizerTests
         Assert.Contains("cannot be reached", Assert.Throws<ArgumentException>(() => new PostTrainingQuantizer(model, new PostTrainingOptions { TargetBytes = 50 }).Quantize()).Message, StringComparison.Ordinal);
         Assert.Contains("larger step", Assert.Throws<ArgumentException>(() => new PostTrainingQuantizer(model, new PostTrainingOptions { StepSize = 1e-9 }).Quantize()).Message, StringComparison.Ordinal);
         TestModels.AssertUnchanged(before, model);
+    }
+
+    [Theory]
+    [InlineData(2)]
+    [InlineData(null)]
+    public void Save_TensorsOfNothingAndScalars_ComeBack(int? bits)
+    {
+        using var scope = NewDisposeScope();
+        foreach (var values in (Tensor[])[zeros(0, 4), zeros(3, 0), tensor(3.5f), zeros(4, 3)])
+        {
+            using var model = new OneWeight(values);
+            using var loaded = new OneWeight(ones_like(values));
+            using var stream = new MemoryStream();
+            new PostTrainingQuantizer(model, new PostTrainingOptions { Bits = bits, TargetBytes = bits is null ? 200 : null, PerChannel = true }).Save(stream);
+            stream.Position = 0;
+            loaded.LoadCompressed(stream);
+            TestModels.AssertEqual(model, loaded);
+            AssertSameBits(values, loaded.Weight);
+        }
+    }
+
+    [Fact]
+    public void Quantize_DisposedBatch_LeavesTheModuleWholeAndCanBeRepeated()
+    {
+        using var model = TestModels.ConvolutionWithNorm();
+        using var inputs = Random(1, ScalarType.Float32, 40, 1, 4, 4);
+        var gone = Random(1, ScalarType.Float32, 40, 1, 4, 4);
+        gone.Dispose();
+        var before = TestModels.Snapshot(model);
+        var quantizer = new PostTrainingQuantizer(model, new PostTrainingOptions { Bits = 3 });
+        Assert.ThrowsAny<InvalidOperationException>(() => quantizer.Quantize([inputs, gone]));
+        TestModels.AssertUnchanged(before, model);
+        Assert.True(model.training);
+        quantizer.Quantize([inputs]);
+        Assert.False(inputs.IsInvalid);
     }
 
     [Fact]

@@ -241,6 +241,32 @@ public sealed class ModuleStorageTests
         Assert.All(reader.Tensors.Where(t => t.Name.Contains("running", StringComparison.Ordinal)), t => Assert.False(t.IsQuantized));
     }
 
+    // Squared weight units: weights of a quarter of the size give the same symbols at a sixteenth of the strength, and fewer bytes at the same one.
+    [Fact]
+    public void SaveCompressed_RateDistortion_IsInSquaredWeightUnits()
+    {
+        const double Strength = 0.01;
+        double[] large = Saved(scale: 1, Strength, out long bytes);
+        Assert.Equal(large, Saved(scale: 0.25, Strength / 16, out long same).Select(w => 4 * w));
+        Assert.Equal(bytes, same);
+        Assert.NotEqual(large, Saved(scale: 1, 0, out long nearest));
+        Saved(scale: 0.25, Strength, out long fewer);
+        Assert.True(fewer < bytes && bytes < nearest, $"{fewer}, {bytes}, {nearest}");
+
+        static double[] Saved(double scale, double strength, out long bytes)
+        {
+            using var model = TestModels.WideMlp(hidden: 100);
+            using var loaded = TestModels.WideMlp(hidden: 100);
+            using (no_grad())
+                model.get_parameter("fc1.weight")!.mul_(scale);
+            using var stream = new MemoryStream();
+            bytes = model.SaveCompressed(stream, new QuantizationOptions { RateDistortion = strength }, include: static (name, _) => name == "fc1.weight").TotalBytes;
+            stream.Position = 0;
+            loaded.LoadCompressed(stream);
+            return Values(loaded.get_parameter("fc1.weight")!);
+        }
+    }
+
     [Fact]
     public void SaveCompressed_BadWeightsOrArguments_Throw()
     {

@@ -51,7 +51,7 @@ public sealed class TorchSharpFileTests
         using var loaded = TestModels.WideMlp(seed: 50);
         model.save(folder.File("model.dat"));
         using (var source = TorchSharpReader.Open(folder.File("model.dat")))
-            TorchSharpConverter.Compress(source, folder.File("model.ncm"), new SafetensorsConversionOptions { Bits = 4 });
+            TorchSharpConverter.Compress(source, folder.File("model.ncm"), new ModelConversionOptions { Bits = 4 });
         using (var reader = CompressedModelReader.Open(folder.File("model.ncm")))
             TorchSharpConverter.Decompress(reader, folder.File("back.dat"));
         loaded.load(folder.File("back.dat"));

@@ -14,7 +14,7 @@ internal static class MadeCheckpoint
     /// <returns>The index.</returns>
     public static string Write(string folder, int layers)
     {
-        var tensors = new List<SafetensorsTensor>();
+        var tensors = new List<TensorDescription>();
         for (int layer = 0; layer < layers; layer++)
         {
             foreach ((string name, long[] shape) in new (string, long[])[]
@@ -22,14 +22,14 @@ internal static class MadeCheckpoint
                 ("attention.qkv.weight", [3 * Width, Width]), ("attention.out.weight", [Width, Width]), ("mlp.up.weight", [4 * Width, Width]), ("mlp.down.weight", [Width, 4 * Width]), ("norm.weight", [Width]),
             })
             {
-                tensors.Add(new SafetensorsTensor($"layers.{layer}.{name}", SafetensorsType.BF16, shape));
+                tensors.Add(new TensorDescription($"layers.{layer}.{name}", InterchangeType.BF16, shape));
             }
         }
 
         string path = Path.Combine(folder, "model.safetensors");
         using var writer = SafetensorsWriter.Create(path, tensors, maxShardBytes: tensors.Sum(tensor => tensor.ByteLength) / layers);
         var random = new Random(1);
-        foreach (SafetensorsTensor tensor in tensors)
+        foreach (TensorDescription tensor in tensors)
             writer.Write(Weights(random, (int)(tensor.ByteLength / 2)));
         writer.Complete();
         return path + ".index.json";

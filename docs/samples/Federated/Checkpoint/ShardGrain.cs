@@ -31,7 +31,7 @@ internal sealed class ShardGrain(ILocalSiloDetails silo) : Grain, IShardGrain
         // A name of its own for every attempt: one that was given up may still be at work.
         string unfinished = Path.Combine(Directory.CreateDirectory(Path.Combine(job.WorkFolder, Path.GetRandomFileName())).FullName, "shard.ncm");
         string milestone = $"{Path.GetFileName(job.Source)} half compressed";
-        var options = new SafetensorsConversionOptions { Progress = new HalfWay(() => milestones.ReachedAsync(silo.Name, milestone).GetAwaiter().GetResult()) };
+        var options = new ModelConversionOptions { Progress = new HalfWay(() => milestones.ReachedAsync(silo.Name, milestone).GetAwaiter().GetResult()) };
 
         // A thread of its own, so that the silo goes on answering.
         CompressionReport report = await Task.Factory.StartNew(

@@ -1,9 +1,9 @@
 namespace NeuralCompression.Codec;
 
-/// <summary>Facts about <see cref="SafetensorsType"/>: one row for each, in its order.</summary>
-internal static class SafetensorsTypes
+/// <summary>Facts about <see cref="InterchangeType"/>: one row for each, in its order.</summary>
+internal static class InterchangeTypes
 {
-    // The name in the file, the bits of an element, and the type of the container that holds the same bits.
+    // The name in a safetensors file, the bits of an element, and the type of the container that holds the same bits.
     private static readonly (string Name, int Bits, ElementType? Element)[] Rows =
     [
         ("BOOL", 8, ElementType.Bool),
@@ -30,26 +30,26 @@ internal static class SafetensorsTypes
         ("U64", 64, ElementType.UInt64),
     ];
 
-    internal static bool IsDefined(SafetensorsType type) => (uint)type < (uint)Rows.Length;
+    internal static bool IsDefined(InterchangeType type) => (uint)type < (uint)Rows.Length;
 
-    internal static string Name(this SafetensorsType type) => Rows[(int)type].Name;
+    internal static string Name(this InterchangeType type) => Rows[(int)type].Name;
 
-    internal static int Bits(this SafetensorsType type) => Rows[(int)type].Bits;
+    internal static int Bits(this InterchangeType type) => Rows[(int)type].Bits;
 
     /// <summary>The type of the container with the same bits; null where it has none.</summary>
-    internal static ElementType? ToElementType(this SafetensorsType type) => Rows[(int)type].Element;
+    internal static ElementType? ToElementType(this InterchangeType type) => Rows[(int)type].Element;
 
-    internal static SafetensorsType Of(ElementType type) => (SafetensorsType)Array.FindIndex(Rows, row => row.Element == type);
+    internal static InterchangeType Of(ElementType type) => (InterchangeType)Array.FindIndex(Rows, row => row.Element == type);
 
-    internal static bool TryParse(string name, out SafetensorsType type)
+    internal static bool TryParse(string name, out InterchangeType type)
     {
         int index = Array.FindIndex(Rows, row => row.Name == name);
-        type = (SafetensorsType)Math.Max(index, 0);
+        type = (InterchangeType)Math.Max(index, 0);
         return index >= 0;
     }
 
     /// <summary>The bytes of a tensor; false where they are 2^63 or more, or do not fill whole bytes.</summary>
-    internal static bool TryByteLength(this SafetensorsType type, ReadOnlySpan<long> shape, out long bytes)
+    internal static bool TryByteLength(this InterchangeType type, ReadOnlySpan<long> shape, out long bytes)
     {
         bytes = 0;
         if (!TensorShape.TryCount(shape, out long elements))

@@ -1,12 +1,12 @@
 namespace NeuralCompression.Codec;
 
-/// <summary>How <see cref="SafetensorsConverter"/> turns a safetensors model into a compressed one.</summary>
+/// <summary>How <see cref="SafetensorsConverter"/> and <see cref="TorchSharpConverter"/> turn a model into a compressed one.</summary>
 /// <remarks>
 /// <para>Without <see cref="PostTrainingOptions.Bits"/>, <see cref="PostTrainingOptions.StepSize"/> and <see cref="PostTrainingOptions.TargetBytes"/> nothing is lost. With one of them tensors of float64, float32, float16 or
 /// bfloat16 and at least two axes are quantised, if their names match; all others, and those with values that are not finite, are kept without loss. Immutable once built.</para>
 /// <para>Source: this project.</para>
 /// </remarks>
-public sealed class SafetensorsConversionOptions : PostTrainingOptions
+public sealed class ModelConversionOptions : PostTrainingOptions
 {
     /// <summary>How many segments to code at once; threads, at least 1, or -1 for one per processor; default 1. The file is the same for every value.</summary>
     /// <exception cref="ArgumentOutOfRangeException">The value is 0 or less than -1.</exception>

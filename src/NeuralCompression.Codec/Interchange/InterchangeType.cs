@@ -1,8 +1,8 @@
 namespace NeuralCompression.Codec;
 
-/// <summary>The element types of a safetensors file.</summary>
+/// <summary>The element types of other programs' files: those of safetensors, which include TorchSharp's. Compressed models have <see cref="ElementType"/>.</summary>
 /// <remarks>Source: the safetensors format, whose names these are in .NET casing.</remarks>
-public enum SafetensorsType
+public enum InterchangeType
 {
     /// <summary>BOOL: a truth value; 1 byte.</summary>
     Bool,
