@@ -7,6 +7,7 @@ internal static class Paths
     internal const string Set = ".ncms";
     internal const string Update = ".ncmu";
     internal const string Safetensors = ".safetensors";
+    internal const string TorchSharp = ".dat";
 
     internal static void CheckInput(string path)
     {
