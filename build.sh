@@ -111,11 +111,11 @@ check_packages() {
     local folder version package app=README rid
     folder=$(mktemp -d)
     version=0.0.0-check.$(date +%s)
-    trap 'rm -rf "$folder" "${NUGET_PACKAGES:-$HOME/.nuget/packages}"/neuralcompression{,.codec}/"$version"' RETURN
+    trap 'rm -rf "$folder" "${NUGET_PACKAGES:-$HOME/.nuget/packages}"/neuralcompression{,.codec,.tool}/"$version"' RETURN
 
     for clone in one two; do
         git clone --quiet --no-hardlinks . "$folder/$clone"
-        for package in NeuralCompression.Codec NeuralCompression; do
+        for package in NeuralCompression.Codec NeuralCompression NeuralCompression.Tool; do
             dotnet pack "$folder/$clone/src/$package" --configuration Release --output "$folder/$clone/packages" --verbosity quiet -nologo "-p:Version=$version" || return 1
         done
     done
@@ -127,6 +127,12 @@ check_packages() {
     done
     [ "$(grep -ho '<dependency id="[^"]*"' "$folder"/one/NeuralCompression*/*.nuspec | cut -d'"' -f2 | sort | paste -sd' ')" = \
         "Microsoft.Extensions.Options NeuralCompression.Codec System.Numerics.Tensors TorchSharp" ] || { echo "build.sh: the packages have other dependencies than promised" >&2; return 1; }
+
+    for clone in one two; do unzip -q -o "$folder/$clone/packages/NeuralCompression.Tool.$version.nupkg" -d "$folder/$clone/tool"; done
+    cmp "$folder"/{one,two}/tool/tools/net10.0/any/ncm.dll || return 1
+    dotnet tool install NeuralCompression.Tool --tool-path "$folder/bin" --add-source "$folder/one/packages" --version "$version" > /dev/null || return 1
+    (cd "$folder" && bin/ncm compress "$OLDPWD/tests/vectors/safetensors/reference.safetensors" -o tool.ncm && bin/ncm verify tool.ncm) || return 1
+    echo "build.sh: NeuralCompression.Tool: two clones give equal assemblies; ncm, installed from its package, works"
 
     mkdir "$folder/app"
     awk '/^```csharp/ { inside = 1; next } /^```/ && inside { exit } inside' README.md > "$folder/app/Program.cs"

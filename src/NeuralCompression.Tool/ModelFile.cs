@@ -63,6 +63,13 @@ internal sealed class ModelFile : IDisposable
             SafetensorsConverter.Decompress(set!, path, maxShardBytes, progress, cancellationToken);
     }
 
+    internal void DecompressToTorchSharp(string path, IProgress<double> progress, CancellationToken cancellationToken)
+    {
+        if (single is null)
+            throw new ToolException(ExitCode.NotSupported, "A set of several files becomes safetensors only: leave --torchsharp away.");
+        TorchSharpConverter.Decompress(single, path, progress, cancellationToken);
+    }
+
     /// <summary>Checks the digests of the files of a set; a single file has none.</summary>
     internal void VerifyDigests(CancellationToken cancellationToken) => set?.Verify(cancellationToken: cancellationToken);
 

@@ -7,6 +7,7 @@ internal static class Paths
     internal const string Set = ".ncms";
     internal const string Update = ".ncmu";
     internal const string Safetensors = ".safetensors";
+    internal const string TorchSharp = ".dat";
 
     internal static void CheckInput(string path)
     {
@@ -22,8 +23,17 @@ internal static class Paths
             throw new ToolException(ExitCode.Files, $"'{path}' is a folder; name the file to write.");
         if (Path.GetDirectoryName(Path.GetFullPath(path)) is string folder && !Directory.Exists(folder))
             throw new ToolException(ExitCode.Files, $"There is no folder '{folder}'; make it first.");
+        if (IsDevice(path))
+            throw new ToolException(ExitCode.Files, $"'{path}' is a device, which writing would replace by a file; name an ordinary file.");
         if (!force && File.Exists(path))
             throw new ToolException(ExitCode.Exists, $"'{path}' exists already; add --force to overwrite it, or name another file.");
+    }
+
+    // .NET does not tell devices from files; the shared memory there is an ordinary file system.
+    private static bool IsDevice(string path)
+    {
+        string full = Path.GetFullPath(path);
+        return !OperatingSystem.IsWindows() && full.StartsWith("/dev/", StringComparison.Ordinal) && !full.StartsWith("/dev/shm/", StringComparison.Ordinal) && File.Exists(full);
     }
 
     /// <summary>A file written in place of one of its sources would destroy it half way if anything went wrong after; and is never what was meant.</summary>

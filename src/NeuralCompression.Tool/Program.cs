@@ -26,9 +26,9 @@ if (parsed.Errors.Count > 0)
 }
 
 // Ctrl-C and termination ask the work to stop, which leaves the files as they were; a second one does not kill it half way.
-using var stop = new CancellationTokenSource();
-using PosixSignalRegistration interrupt = PosixSignalRegistration.Create(PosixSignal.SIGINT, Stop);
-using PosixSignalRegistration terminate = PosixSignalRegistration.Create(PosixSignal.SIGTERM, Stop);
+// Nothing of this is disposed: a signal while the process ends must not make a failure of what is already written.
+var stop = new CancellationTokenSource();
+PosixSignalRegistration[] signals = [PosixSignalRegistration.Create(PosixSignal.SIGINT, Stop), PosixSignalRegistration.Create(PosixSignal.SIGTERM, Stop)];
 
 try
 {
@@ -39,6 +39,10 @@ catch (Exception exception)
     (int exitCode, string message) = Failures.Of(exception);
     Console.Error.WriteLine($"ncm: {(exitCode == ExitCode.Internal ? message : Output.Printable(message.ReplaceLineEndings(" ")))}");
     return exitCode;
+}
+finally
+{
+    GC.KeepAlive(signals);
 }
 
 void Stop(PosixSignalContext context)

@@ -20,6 +20,12 @@ public sealed class CommandTests
         var values = new float[2];
         reader.Decode(reader["w"], values);
         Assert.Equal([1f, 2f], values);
+
+        tool.Run("decompress", "model.ncm", "--torchsharp", "-o", "back.dat").Succeeds();
+        Assert.Equal(File.ReadAllBytes(tool["model.dat"]), File.ReadAllBytes(tool["back.dat"]));
+        tool.Run("decompress", "model.ncm", "--torchsharp").Fails(4, "model.dat");
+        tool.Run("decompress", "model.ncm", "--torchsharp", "--max-shard-bytes", "100").Fails(2, "--torchsharp");
+        Assert.Equal(["back.dat", "model.dat", "model.ncm"], tool.Names);
     }
 
     [Fact]

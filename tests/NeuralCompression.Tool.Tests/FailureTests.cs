@@ -97,6 +97,31 @@ public sealed class FailureTests
         Assert.Equal(["m.safetensors"], tool.Names);
     }
 
+    // The unfinished file and the renaming would put an ordinary file in the place of a device.
+    [Theory]
+    [InlineData("compress m.safetensors -o")]
+    [InlineData("decompress base.ncm -o")]
+    [InlineData("diff base.ncm next.ncm -o")]
+    [InlineData("apply base.ncm next.ncmu -o")]
+    [InlineData("plot base.ncm -o")]
+    public void Output_IsADeviceOrCannotBeWritten(string command)
+    {
+        if (!OperatingSystem.IsLinux())
+        {
+            Console.WriteLine("Output_IsADeviceOrCannotBeWritten skipped: it takes Linux's /dev and /proc.");
+            return;
+        }
+
+        using var tool = new Tool();
+        Prepare(tool, 64, 96);
+        tool.Run([.. command.Split(' '), "/dev/full", "--force"]).Fails(3, "is a device");
+        Assert.Throws<IOException>(() => File.AppendAllText("/dev/full", "x"));
+
+        // A folder in which not even root can make a file.
+        tool.Run([.. command.Split(' '), "/proc/self/output"]).Fails(3, "/proc/self");
+        Assert.Equal(["base.ncm", "m.safetensors", "next.ncm", "next.ncmu"], tool.Names);
+    }
+
     [Theory]
     [InlineData("")]
     [InlineData("frobnicate", "x")]
@@ -128,12 +153,20 @@ public sealed class FailureTests
     [Theory]
     [InlineData("compress")]
     [InlineData("decompress")]
+    [InlineData("diff")]
+    [InlineData("apply")]
     [InlineData("plot")]
     public void Disk_IsFull(string command)
     {
         using var tool = new Tool();
         Models.Write(tool["m.safetensors"], 1024, 1024);
         tool.Run("compress", "m.safetensors", "--level", "Fastest").Succeeds();
+        if (command is "diff" or "apply")
+        {
+            tool.Run("compress", "m.safetensors", "-o", "base.ncm", "--step", "0.01").Succeeds();
+            tool.Run("diff", "base.ncm", "m.ncm", "-o", "m.ncmu").Succeeds();
+        }
+
         Directory.CreateDirectory(tool["disk"]);
         if (!OperatingSystem.IsLinux() || Shell("mount", "-t", "tmpfs", "-o", command == "plot" ? "size=8k" : "size=1m", "tmpfs", tool["disk"]) != 0)
         {
@@ -143,8 +176,8 @@ public sealed class FailureTests
 
         try
         {
-            (string input, string output) = command == "compress" ? ("m.safetensors", "disk/m.ncm") : command == "plot" ? ("m.ncm", "disk/m.png") : ("m.ncm", "disk/m.safetensors");
-            tool.Run(command, input, "-o", output).Fails(3, "Free some room");
+            string[] inputs = command switch { "compress" => ["m.safetensors"], "diff" => ["base.ncm", "m.ncm"], "apply" => ["base.ncm", "m.ncmu"], _ => ["m.ncm"] };
+            tool.Run([command, .. inputs, "-o", "disk/output"]).Fails(3, "Free some room");
             Assert.Empty(Directory.EnumerateFileSystemEntries(tool["disk"]));
         }
         finally
@@ -216,6 +249,14 @@ public sealed class FailureTests
         using var tool = new Tool();
         File.WriteAllText(tool["m.ncms"], """{"format":"ncm-set","version":1,"shards":[]}""");
         tool.Run(command, "m.ncms").Succeeds();
+    }
+
+    private static void Prepare(Tool tool, int rows, int columns)
+    {
+        Models.Write(tool["m.safetensors"], rows, columns);
+        tool.Run("compress", "m.safetensors", "-o", "base.ncm", "--step", "0.01").Succeeds();
+        tool.Run("compress", "m.safetensors", "-o", "next.ncm", "--step", "0.0101").Succeeds();
+        tool.Run("diff", "base.ncm", "next.ncm").Succeeds();
     }
 
     private static void Nothing(string command, string input, int exitCode, string says, Action<Tool> prepare)

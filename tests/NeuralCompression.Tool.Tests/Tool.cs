@@ -28,6 +28,15 @@ internal sealed class Tool : IDisposable
     internal Process Start(params string[] arguments)
     {
         var start = new ProcessStartInfo("dotnet") { RedirectStandardOutput = true, RedirectStandardError = true, WorkingDirectory = folder };
+
+        // A shell starts its background jobs with SIGINT ignored, which all they start inherit; the program respects that, as it should.
+        if (OperatingSystem.IsLinux())
+        {
+            start.FileName = "env";
+            start.ArgumentList.Add("--default-signal=INT");
+            start.ArgumentList.Add("dotnet");
+        }
+
         start.ArgumentList.Add(Program);
         foreach (string argument in arguments)
             start.ArgumentList.Add(argument);
