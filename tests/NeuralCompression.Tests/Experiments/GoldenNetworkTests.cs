@@ -3,6 +3,7 @@ using NeuralCompression.Codec;
 using NeuralCompression.Tests.Support;
 using TorchSharp;
 using TrainAndCompress;
+using LeNets = TrainAndCompress.Networks;
 using static TorchSharp.torch;
 
 namespace NeuralCompression.Tests.Experiments;
@@ -13,14 +14,14 @@ public sealed class GoldenNetworkTests
     private static string Folder { get; } = Path.Combine(Repository.Root, "benchmarks", "results", "golden");
 
     [Theory]
-    [InlineData("lenet-300-100", Networks.LeNet300100, 166)]
-    [InlineData("lenet-5", Networks.LeNet5Caffe, 74)]
+    [InlineData("lenet-300-100", LeNets.LeNet300100, 166)]
+    [InlineData("lenet-5", LeNets.LeNet5Caffe, 74)]
     public void LoadedFromItsFile_HasItsTestError(string file, string kind, int wrongOfTenThousand)
     {
         using var scope = NewDisposeScope();
         using var noGradient = no_grad();
         using var data = IdxDataSet.Load(Path.Combine(Repository.Root, "data", "mnist"));
-        var network = Networks.Create(kind, data);
+        var network = LeNets.Create(kind, data);
         network.eval();
         network.LoadCompressed(PathOf(file));
         Assert.Equal(10_000, data.Test.Count);
