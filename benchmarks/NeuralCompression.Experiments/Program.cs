@@ -12,6 +12,9 @@ switch (args)
         return Train(name, Settings.Load(configuration, options));
     case ["pack", var name]:
         return Train(name, Settings.Load(Path.Combine(root, name, "settings.json"), []), packOnly: true);
+    case ["plot", var table, var picture]:
+        RateAccuracyPlot.Save(table, picture);
+        return 0;
     case ["levels", var name]:
         return Levels(Path.Combine(root, name, "symbols.ncm"));
     case ["test", _, ..]:
@@ -27,6 +30,8 @@ switch (args)
                        writes the file of a trained run again
                    NeuralCompression.Experiments levels RUN-NAME
                        prints what the file of a trained run weighs at each level
+                   NeuralCompression.Experiments plot TABLE.csv PICTURE.png
+                       draws test error over size (benchmarks/results/rate-accuracy.csv)
                    NeuralCompression.Experiments test RUN-NAME...
                        loads the files into new networks and measures them on the test set: once for each configuration
                    NeuralCompression.Experiments post-training lenet-300-100|lenet-5-caffe EPOCHS
