@@ -1,3 +1,4 @@
+using System.Globalization;
 using System.Text.Encodings.Web;
 using System.Text.Json;
 
@@ -29,6 +30,11 @@ internal static class Output
         foreach (string[] row in all)
             Line(string.Join("  ", row.Select((cell, column) => column < leftColumns ? cell.PadRight(widths[column]) : cell.PadLeft(widths[column]))).TrimEnd());
     }
+
+    /// <summary>What became of a size: how many times smaller, or larger, since a file that is small already can grow.</summary>
+    internal static string Ratio(long before, long after) => after <= before
+        ? string.Create(CultureInfo.InvariantCulture, $"{before / (double)Math.Max(after, 1):F2} times smaller")
+        : string.Create(CultureInfo.InvariantCulture, $"{after / (double)Math.Max(before, 1):F2} times larger");
 
     internal static string Bytes(long bytes) => $"{bytes:N0}";
 

@@ -84,7 +84,7 @@ internal static class CompressCommand
         }
         else
         {
-            Output.Line($"{output}: {Output.Bytes(report.OriginalBytes)} bytes -> {Output.Bytes(report.TotalBytes)} bytes, {report.Ratio:F2} times smaller, in {seconds:F1} s ({report.OriginalBytes / 1e6 / seconds:F0} MB/s).");
+            Output.Line($"{output}: {Output.Bytes(report.OriginalBytes)} bytes -> {Output.Bytes(report.TotalBytes)} bytes, {Output.Ratio(report.OriginalBytes, report.TotalBytes)}, in {seconds:F1} s ({report.OriginalBytes / 1e6 / seconds:F0} MB/s).");
         }
 
         return ExitCode.Success;

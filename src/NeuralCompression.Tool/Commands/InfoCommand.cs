@@ -59,7 +59,7 @@ internal static class InfoCommand
         foreach ((string key, string value) in file.Metadata)
             Output.Line(Output.Printable($"{key} = {(value.Length > 200 ? $"{value[..200]}... ({value.Length:N0} characters)" : value)}"));
         Output.Line($"{file.Tensors.Count:N0} tensors, {Output.Bytes(original)} bytes -> {Output.Bytes(file.FileBytes)} bytes in {(file.FileCount == 1 ? "one file" : $"{file.FileCount} files")}, "
-            + $"{original / (double)file.FileBytes:F2} times smaller; index and checksums {Output.Bytes(file.FileBytes - payloads)} bytes");
+            + $"{Output.Ratio(original, file.FileBytes)}; index and checksums {Output.Bytes(file.FileBytes - payloads)} bytes");
         return ExitCode.Success;
     }
 
