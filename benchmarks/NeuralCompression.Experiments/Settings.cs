@@ -68,6 +68,12 @@ internal sealed record Settings
 
     public double SeedReach { get; init; } = 0.7;
 
+    /// <summary>Whether the gains are trained before the zeros are frozen. False keeps those the initialiser found: limits that are tight for the task push the survivors into saturation.</summary>
+    public bool TrainGains { get; init; } = true;
+
+    /// <summary>Steepness of the mapping when zeros are frozen, towards which it grows in steps from <see cref="RampEpochs"/> on; 1 leaves it alone.</summary>
+    public double LastSteepness { get; init; } = 1;
+
     public LossMode LossMode { get; init; } = LossMode.Proximal;
 
     public LossWeighting LossWeighting { get; init; } = LossWeighting.Rate;
@@ -169,6 +175,7 @@ internal sealed record Settings
     {
         Quantization = { NoiseLevel = 0.5 / Levels, LowerLimit = -1, UpperLimit = 1, OtherBits = BiasBits },
         Mapping = Mapping,
+        TrainGains = TrainGains,
         Include = CompressBiases ? (_, _) => true : null,
         Loss = { Lambda = Lambda, Mode = LossMode, Weighting = LossWeighting, Growth = LossGrowth, Equalizer = Equalizer },
         Noise = { Seed = (ulong)Seed, Target = NoiseTarget },

@@ -161,6 +161,20 @@ public sealed class CompressedModelSetWriter : IDisposable
         names.Add(name, shard);
     }
 
+    /// <summary>Adds a text that travels with the set: a licence, a format, what the values mean. It is stored in the first shard; <see cref="CompressedModelSet.Metadata"/> gives it back.</summary>
+    /// <param name="key">Its key, any valid Unicode, not used before.</param>
+    /// <param name="value">The text, any valid Unicode.</param>
+    /// <exception cref="ArgumentNullException">An argument is null.</exception>
+    /// <exception cref="ArgumentException">The key was used before, or a text is not valid Unicode.</exception>
+    /// <exception cref="InvalidOperationException">The writer has completed or failed, or a tensor is not complete.</exception>
+    /// <exception cref="ObjectDisposedException">The writer is disposed.</exception>
+    /// <remarks>Source: docs/format.md, section 4.8.</remarks>
+    public void AddMetadata(string key, string value)
+    {
+        CheckState();
+        shards[0].Writer.AddMetadata(key, value);
+    }
+
     /// <summary>Writes all shards, then the manifest, which makes the set appear; those of an older set at the same path that are no longer needed are deleted, but no file that was combined into it by hand.</summary>
     /// <returns>One report for each shard, in the order of the manifest.</returns>
     /// <exception cref="InvalidOperationException">The writer has completed or failed before, or a tensor is not complete.</exception>

@@ -10,12 +10,43 @@ internal static class UpdateFiles
 
     internal static CompressedModelUpdateOptions Options(int threads, IProgress<double> progress) => new() { MaxDegreeOfParallelism = threads, Progress = progress, Limits = Limits };
 
+    /// <summary>Whether the commands are to take a file for an update: by its name, as they tell sets and safetensors files.</summary>
+    internal static bool IsUpdate(string path) => path.EndsWith(Paths.Update, StringComparison.OrdinalIgnoreCase);
+
+    /// <summary>What an update says of itself.</summary>
+    internal static CompressedModelUpdateInfo ReadInfo(string path)
+    {
+        Paths.CheckInput(path);
+        return InToolWords(path, () => CompressedModelUpdate.ReadInfo(path, Limits));
+    }
+
+    /// <summary>Runs what reads an update. Nothing is damaged where the wrong files were given, and the message says so.</summary>
+    internal static TResult InToolWords<TResult>(string update, Func<TResult> read)
+    {
+        try
+        {
+            return read();
+        }
+        catch (InvalidDataException exception) when (exception.Data["NeuralCompression.Error"] is ContainerError.UpdateBase)
+        {
+            throw new ToolException(ExitCode.BadInput, exception.Message);
+        }
+        catch (InvalidDataException exception) when (exception.Data["NeuralCompression.Error"] is ContainerError.NotAnUpdate)
+        {
+            throw new ToolException(ExitCode.BadInput, $"'{update}' is a model, not an update (.ncmu): give the file that ncm diff wrote.");
+        }
+        catch (InvalidDataException exception) when (exception.Data["NeuralCompression.Error"] is ContainerError.NotAContainer)
+        {
+            throw new ToolException(ExitCode.BadInput, $"'{update}' is not an update (.ncmu): it does not start as one. Give a file that ncm diff or this library wrote.");
+        }
+    }
+
     /// <summary>Refuses what is not one compressed model, in the words of the other commands. The length of the file, bytes.</summary>
     internal static long CheckModel(string path)
     {
         using ModelFile model = ModelFile.Open(path);
         return path.EndsWith(Paths.Set, StringComparison.OrdinalIgnoreCase)
-            ? throw new ToolException(ExitCode.NotSupported, $"'{path}' is a set of several files, of which there are no updates yet: give a model of one file.")
+            ? throw new ToolException(ExitCode.NotSupported, $"'{path}' is a set of several files, of which there are no updates yet: make one for each of its files.")
             : model.FileBytes;
     }
 

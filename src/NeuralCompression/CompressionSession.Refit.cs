@@ -79,7 +79,7 @@ public sealed partial class CompressionSession
     /// <returns>Number of norms measured.</returns>
     /// <exception cref="ArgumentNullException"><paramref name="forward"/> is null.</exception>
     /// <exception cref="ObjectDisposedException">The session is disposed.</exception>
-    /// <exception cref="InvalidOperationException">As <see cref="Quantize"/>.</exception>
+    /// <exception cref="InvalidOperationException">As <see cref="Quantize"/>; or what was measured is not finite, and the norms keep what they had.</exception>
     /// <remarks>Call it last before <see cref="Save(string, System.IO.Compression.CompressionLevel?)"/>. Source: this project.</remarks>
     public int ReestimateNorms(Action forward)
     {
@@ -93,7 +93,7 @@ public sealed partial class CompressionSession
     /// <returns>Number of norms measured.</returns>
     /// <exception cref="ArgumentNullException"><paramref name="batches"/> is null.</exception>
     /// <exception cref="ObjectDisposedException">The session is disposed.</exception>
-    /// <exception cref="InvalidOperationException">As <see cref="Quantize"/>; or the model does not map one tensor to one.</exception>
+    /// <exception cref="InvalidOperationException">As <see cref="Quantize"/>; the model does not map one tensor to one; or what was measured is not finite.</exception>
     public int ReestimateNorms(IEnumerable<Tensor> batches)
     {
         ArgumentNullException.ThrowIfNull(batches);

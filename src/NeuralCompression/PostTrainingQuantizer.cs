@@ -51,7 +51,7 @@ public sealed class PostTrainingQuantizer
 
     /// <summary>Quantises the network, with calibration data if given: afterwards it holds exactly what a reader of the file will decode.</summary>
     /// <param name="calibration">Inputs, each of the shape the network takes, not disposed; read as often as the other form calls its action. Null for none.</param>
-    /// <exception cref="InvalidOperationException">The network does not map one tensor to one: use the form with an action. Or it is quantised already.</exception>
+    /// <exception cref="InvalidOperationException">The network does not map one tensor to one: use the form with an action. Or it is quantised already, or calibration shows values that are not finite; the network is unchanged then.</exception>
     /// <exception cref="ArgumentException">A weight is not finite, the step is too small for 16-bit symbols, or the budget cannot be reached (the message says what can). The network is unchanged.</exception>
     /// <remarks>Source: this project.</remarks>
     public void Quantize(IEnumerable<Tensor>? calibration = null)
@@ -62,7 +62,7 @@ public sealed class PostTrainingQuantizer
     /// <summary>The same for a network of any inputs.</summary>
     /// <param name="forward">Runs the network on calibration data; called once, and if it has batch norms once more, with a byte budget up to five times more; in evaluation mode, without gradients, in a dispose scope.</param>
     /// <exception cref="ArgumentNullException"><paramref name="forward"/> is null.</exception>
-    /// <exception cref="InvalidOperationException">The network is quantised already.</exception>
+    /// <exception cref="InvalidOperationException">The network is quantised already, or calibration shows values that are not finite; the network is unchanged then.</exception>
     /// <exception cref="ArgumentException">As for inputs.</exception>
     /// <remarks>Layers that the network's code runs by <c>forward</c> instead of <c>call</c> are not seen; they are quantised as without data. Source: this project.</remarks>
     public void Quantize(Action forward)

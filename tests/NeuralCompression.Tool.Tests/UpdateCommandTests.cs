@@ -20,7 +20,42 @@ public sealed class UpdateCommandTests : IDisposable
         Assert.Equal(3, json.RootElement.GetProperty("unchanged").GetInt32() + json.RootElement.GetProperty("differences").GetInt32() + json.RootElement.GetProperty("full").GetInt32());
         tool.Run("apply", "base.ncm", "next.ncmu", "-o", "result.ncm").Succeeds();
         Assert.Equal(File.ReadAllBytes(tool["next.ncm"]), File.ReadAllBytes(tool["result.ncm"]));
-        tool.Run("info", "next.ncmu").Fails(1, "ncm apply");
+        tool.Run("decompress", "next.ncmu", "-o", "x.safetensors").Fails(1, "ncm apply");
+    }
+
+    [Fact]
+    public void InfoVerify_Update_NameItsBaseAndWhatItChanges()
+    {
+        Prepare();
+        tool.Run("diff", "base.ncm", "next.ncm", "-o", "u.ncmu").Succeeds();
+        Tool.Result info = tool.Run("info", "u.ncmu", "--json");
+        info.Succeeds();
+        using JsonDocument json = JsonDocument.Parse(info.Output);
+        string digest = json.RootElement.GetProperty("baseDigest").GetString()!;
+        Assert.Equal(3, json.RootElement.GetProperty("tensors").GetArrayLength());
+        Assert.InRange(json.RootElement.GetProperty("tensors").EnumerateArray().Sum(tensor => tensor.GetProperty("storedBytes").GetInt64()), 1, new FileInfo(tool["u.ncmu"]).Length);
+
+        // The digest that a wrong base is told is the one that info shows.
+        Nothing(1, digest[..16], "apply", "next.ncm", "u.ncmu", "-o", "x.ncm");
+        Tool.Result text = tool.Run("info", "u.ncmu");
+        text.Succeeds();
+        Assert.Contains(digest[..16], text.Output, StringComparison.Ordinal);
+        Tool.Result verify = tool.Run("verify", "u.ncmu");
+        verify.Succeeds();
+        Assert.Contains("good", verify.Output, StringComparison.Ordinal);
+
+        byte[] update = File.ReadAllBytes(tool["u.ncmu"]);
+        update[^1] ^= 1;
+        File.WriteAllBytes(tool["damaged.ncmu"], update);
+        File.Copy(tool["next.ncm"], tool["model.ncmu"]);
+        File.Copy(tool["text"], tool["text.ncmu"]);
+        Nothing(1, "damaged", "verify", "damaged.ncmu");
+        foreach (string command in (string[])["info", "verify"])
+        {
+            Nothing(1, "is a model, not an update", command, "model.ncmu");
+            Nothing(1, "not an update", command, "text.ncmu");
+            Nothing(3, "There is no file", command, "missing.ncmu");
+        }
     }
 
     [Theory]

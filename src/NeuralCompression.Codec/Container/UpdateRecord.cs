@@ -22,22 +22,6 @@ internal sealed class UpdateRecord
     internal long Offset { get; init; }
 }
 
-/// <summary>Where a tensor of the new model comes from.</summary>
-internal enum UpdateOperation
-{
-    /// <summary>It is the tensor of the base.</summary>
-    Unchanged = 0,
-
-    /// <summary>It is the tensor of the base and the next stored tensor, added.</summary>
-    Difference = 1,
-
-    /// <summary>It is the next stored tensor.</summary>
-    Full = 2,
-
-    /// <summary>It shares the payload of an earlier tensor of the new model.</summary>
-    Alias = 3,
-}
-
 /// <summary>One tensor of the new model.</summary>
 /// <param name="Operation">Where it comes from.</param>
 /// <param name="Base">The position of the base's tensor that has its name; -1 where it has a name of its own.</param>

@@ -105,6 +105,61 @@ public static class CompressedModelUpdate
         return Apply(baseModel, reader, writer, options, cancellationToken);
     }
 
+    /// <summary>Reads what an update says of itself: the base it needs, what it changes and what that weighs. Decodes nothing.</summary>
+    /// <param name="updatePath">The update.</param>
+    /// <param name="limits">What to accept at most; default <see cref="DecodeLimits.Default"/>.</param>
+    /// <returns>Digests and tensors.</returns>
+    /// <exception cref="ArgumentException">The path is null or empty.</exception>
+    /// <exception cref="InvalidDataException">The file is a model (<see cref="ContainerError.NotAnUpdate"/>), is damaged, or over a limit.</exception>
+    /// <exception cref="NotSupportedException">The file has a newer format.</exception>
+    /// <exception cref="IOException">The file cannot be read.</exception>
+    /// <exception cref="UnauthorizedAccessException">The file may not be read.</exception>
+    /// <remarks>Source: docs/format.md, section 18.2.</remarks>
+    public static CompressedModelUpdateInfo ReadInfo(string updatePath, DecodeLimits? limits = null)
+    {
+        ArgumentException.ThrowIfNullOrEmpty(updatePath);
+        using CompressedModelReader update = CompressedModelReader.OpenUpdate(File.OpenRead(updatePath), limits, leaveOpen: false);
+        return new CompressedModelUpdateInfo(update, new FileInfo(updatePath).Length);
+    }
+
+    /// <summary>Decodes everything an update stores and checks all that can be checked without its base.</summary>
+    /// <param name="updatePath">The update.</param>
+    /// <param name="options">Limits and progress; the others are not used.</param>
+    /// <param name="cancellationToken">Gives up.</param>
+    /// <returns>As <see cref="ReadInfo"/>.</returns>
+    /// <exception cref="ArgumentException">The path is null or empty.</exception>
+    /// <exception cref="InvalidDataException">The file is a model (<see cref="ContainerError.NotAnUpdate"/>), is damaged, or over a limit.</exception>
+    /// <exception cref="NotSupportedException">The file has a newer format.</exception>
+    /// <exception cref="OperationCanceledException">The token was cancelled.</exception>
+    /// <exception cref="IOException">The file cannot be read.</exception>
+    /// <exception cref="UnauthorizedAccessException">The file may not be read.</exception>
+    /// <remarks>That base and update give the right model is checked by <see cref="Apply(string, string, string, CompressedModelUpdateOptions?, CancellationToken)"/>, always. Source: docs/format.md, section 18.</remarks>
+    public static CompressedModelUpdateInfo Verify(string updatePath, CompressedModelUpdateOptions? options = null, CancellationToken cancellationToken = default)
+    {
+        ArgumentException.ThrowIfNullOrEmpty(updatePath);
+        options ??= new CompressedModelUpdateOptions();
+        using CompressedModelReader update = CompressedModelReader.OpenUpdate(File.OpenRead(updatePath), options.Limits, leaveOpen: false);
+        var info = new CompressedModelUpdateInfo(update, new FileInfo(updatePath).Length);
+        var work = new UpdateWork(UpdateWork.ElementsOf(update), options, cancellationToken);
+        foreach (CompressedTensorInfo tensor in update.Tensors)
+        {
+            foreach ((long start, int count) in UpdateWork.Pieces(tensor))
+            {
+                if (tensor.IsQuantized)
+                    work.Symbols(0, tensor, start, count);
+                else
+                    work.Bytes(0, tensor, start, count);
+                work.Done(count);
+
+                // Equal elements without end have one payload, which is checked by now.
+                if (tensor.Coding == "constant")
+                    break;
+            }
+        }
+
+        return info;
+    }
+
     private static CompressedModelUpdateReport Create(
         CompressedModelReader baseModel, CompressedModelReader next, CompressedModelWriter writer, CompressedModelUpdateOptions options, CancellationToken cancellationToken)
     {

@@ -34,7 +34,7 @@ internal static class ApplyCommand
         UpdateFiles.CheckOutput([before, update], output, force);
         long start = Stopwatch.GetTimestamp();
         CompressionReport report = WorkProgress.Run(
-            "applying", bytes, !isJson, progress => Apply(before, update, output, UpdateFiles.Options(threads, progress), cancellationToken));
+            "applying", bytes, !isJson, progress => UpdateFiles.InToolWords(update, () => CompressedModelUpdate.Apply(before, update, output, UpdateFiles.Options(threads, progress), cancellationToken)));
         double seconds = Stopwatch.GetElapsedTime(start).TotalSeconds;
         if (isJson)
         {
@@ -52,22 +52,5 @@ internal static class ApplyCommand
         }
 
         return ExitCode.Success;
-    }
-
-    // Nothing is damaged where the wrong files were given.
-    private static CompressionReport Apply(string before, string update, string output, CompressedModelUpdateOptions options, CancellationToken cancellationToken)
-    {
-        try
-        {
-            return CompressedModelUpdate.Apply(before, update, output, options, cancellationToken);
-        }
-        catch (InvalidDataException exception) when (exception.Data["NeuralCompression.Error"] is ContainerError.UpdateBase or ContainerError.NotAnUpdate)
-        {
-            throw new ToolException(ExitCode.BadInput, exception.Message);
-        }
-        catch (InvalidDataException exception) when (exception.Data["NeuralCompression.Error"] is ContainerError.NotAContainer)
-        {
-            throw new ToolException(ExitCode.BadInput, $"'{update}' is not an update (.ncmu): it does not start as one. Give a file that ncm diff or this library wrote.");
-        }
     }
 }

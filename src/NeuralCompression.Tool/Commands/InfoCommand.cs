@@ -11,13 +11,15 @@ internal static class InfoCommand
     {
         Argument<string> model = CommonOptions.Model();
         Option<bool> json = CommonOptions.Json();
-        var command = new Command("info", "Shows the tensors of a compressed model: shapes, types, coders, bits per weight and bytes. Decodes nothing.") { model, json };
+        var command = new Command("info", "Shows the tensors of a compressed model: shapes, types, coders, bits per weight and bytes; or what an update (.ncmu) changes, and of which base. Decodes nothing.") { model, json };
         command.SetAction((parsed, _) => Task.FromResult(Run(parsed.GetRequiredValue(model), parsed.GetValue(json))));
         return command;
     }
 
     private static int Run(string path, bool isJson)
     {
+        if (UpdateFiles.IsUpdate(path))
+            return UpdateReport.Show(path, isJson);
         using ModelFile file = ModelFile.Open(path);
         long original = file.Tensors.Where(tensor => tensor.AliasOf is null).Aggregate(0L, (sum, tensor) => (long)Math.Min((ulong)sum + (ulong)tensor.DecodedBytes, long.MaxValue));
         long payloads = file.Tensors.Where(tensor => tensor.AliasOf is null).Sum(tensor => tensor.StoredBytes);

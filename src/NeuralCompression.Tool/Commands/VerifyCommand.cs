@@ -13,13 +13,15 @@ internal static class VerifyCommand
     {
         Argument<string> model = CommonOptions.Model();
         Option<bool> json = CommonOptions.Json();
-        var command = new Command("verify", "Decodes every tensor of a compressed model and checks everything there is to check; writes nothing.") { model, json };
+        var command = new Command("verify", "Decodes every tensor of a compressed model, or all that an update (.ncmu) stores, and checks everything there is to check; writes nothing.") { model, json };
         command.SetAction((parsed, stop) => Task.Run(() => Run(parsed.GetRequiredValue(model), parsed.GetValue(json), stop), CancellationToken.None));
         return command;
     }
 
     private static int Run(string path, bool isJson, CancellationToken cancellationToken)
     {
+        if (UpdateFiles.IsUpdate(path))
+            return UpdateReport.Verify(path, isJson, cancellationToken);
         using ModelFile file = ModelFile.Open(path);
         CompressedTensorInfo[] tensors = [.. file.Tensors.Where(tensor => tensor.AliasOf is null)];
         double total = Math.Max(1, tensors.Sum(tensor => (double)tensor.DecodedBytes));

@@ -35,6 +35,11 @@ internal static class NormStatistics
             }
 
             forward();
+            if (norms.Any(n => !IsFinite(n.running_mean!) || !IsFinite(n.running_var!)))
+            {
+                throw new InvalidOperationException("The statistics measured for batch norms are not finite, so they keep what they had: the data, or what the network makes of it, has NaN or infinity. Check the data and how it is scaled.");
+            }
+
             succeeded = true;
         }
         finally
@@ -51,6 +56,8 @@ internal static class NormStatistics
 
         return norms.Count - before.Count;
     }
+
+    private static bool IsFinite(Tensor tensor) => tensor.isfinite().all().item<bool>();
 
     private sealed record Statistics(BatchNorm Norm, Tensor Mean, Tensor Variance, Tensor Batches)
     {

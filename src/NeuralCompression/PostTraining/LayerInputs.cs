@@ -41,6 +41,10 @@ internal sealed class LayerInputs : IDisposable
             using var _ = no_grad();
             using var scope = NewDisposeScope();
             forward();
+            if (inputs.Layers.Any(layer => !layer.Squares.isfinite().all().item<bool>()))
+            {
+                throw new InvalidOperationException("The inputs of a layer are not finite: the calibration data, or what the network makes of it, has NaN or infinity. Check the data and how it is scaled.");
+            }
         }
         catch
         {

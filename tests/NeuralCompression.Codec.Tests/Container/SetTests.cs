@@ -120,6 +120,26 @@ public sealed class SetTests : IDisposable
     }
 
     [Fact]
+    public void AddMetadata_OfASet_ComesBack()
+    {
+        using (var writer = CompressedModelSetWriter.Create(Manifest, 1))
+        {
+            writer.AddMetadata("before", "any tensor");
+            writer.Add("a", [1], [1f]);
+            writer.Add("b", [1], [2f]);
+            writer.AddMetadata("after", "two shards");
+            Assert.Throws<ArgumentException>(() => writer.AddMetadata("before", "again"));
+            Assert.Throws<ArgumentNullException>(() => writer.AddMetadata(null!, ""));
+            writer.Complete();
+            Assert.Throws<InvalidOperationException>(() => writer.AddMetadata("late", ""));
+        }
+
+        using var set = CompressedModelSet.Open(Manifest);
+        Assert.Equal(2, set.Shards.Count);
+        Assert.Equal([("after", "two shards"), ("before", "any tensor")], set.Metadata.Select(text => (text.Key, text.Value)).Order());
+    }
+
+    [Fact]
     public void Combine_WhatIsNoSet_IsRefusedAndLeavesTheOldManifest()
     {
         Write("one.ncm", "a", 1f);

@@ -31,6 +31,21 @@ public sealed class PostTrainingQuantizerTests
         Assert.All(Values(row), w => Assert.InRange(Math.Abs(w), 0, 3.01 * step));
     }
 
+    [Theory]
+    [InlineData(false)]
+    [InlineData(true)]
+    public void Quantize_CalibrationNotFinite_ThrowsAndLeavesTheNetwork(bool hasNorm)
+    {
+        using var model = hasNorm ? nn.Sequential(("norm", nn.BatchNorm1d(20)), ("fc", nn.Linear(20, 8))) : nn.Sequential(("fc", nn.Linear(20, 8)));
+        using var inputs = full(4, 20, float.NaN);
+        var before = model.state_dict().Values.Select(Values).ToList();
+        var quantizer = new PostTrainingQuantizer(model, new PostTrainingOptions { Bits = 3 });
+        var error = Assert.Throws<InvalidOperationException>(() => quantizer.Quantize([inputs]));
+        Assert.Contains("not finite", error.Message, StringComparison.Ordinal);
+        Assert.Equal(before, model.state_dict().Values.Select(Values));
+        quantizer.Quantize();
+    }
+
     [Fact]
     public void Quantize_Calibrated_ErrsLessWhereInputsAreLarge()
     {
