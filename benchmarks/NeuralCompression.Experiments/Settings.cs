@@ -71,9 +71,6 @@ internal sealed record Settings
     /// <summary>Whether the gains are trained before the zeros are frozen. False keeps those the initialiser found: limits that are tight for the task push the survivors into saturation.</summary>
     public bool TrainGains { get; init; } = true;
 
-    /// <summary>Steepness of the mapping when zeros are frozen, towards which it grows in steps from <see cref="RampEpochs"/> on; 1 leaves it alone.</summary>
-    public double LastSteepness { get; init; } = 1;
-
     public LossMode LossMode { get; init; } = LossMode.Proximal;
 
     public LossWeighting LossWeighting { get; init; } = LossWeighting.Rate;

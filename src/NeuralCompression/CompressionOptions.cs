@@ -28,7 +28,8 @@ public sealed class CompressionOptions : IValidatableObject
     /// <summary>The function from raw parameters into the weight range; default <see cref="MappingKind.Tanh"/>.</summary>
     public MappingKind Mapping { get; set; } = MappingKind.Tanh;
 
-    /// <summary>Whether each tensor's gain is trained too (its logarithm, by the same optimizer); default true.</summary>
+    /// <summary>Whether each tensor's gain is trained too (its logarithm, by the same optimizer); default true. Fixed gains keep the limits where they are, so that survivors saturate and become equal although the forward pass is not rounded.</summary>
+    /// <remarks>Source: docs/training.md, "Why a bounded mapping".</remarks>
     public bool TrainGains { get; set; } = true;
 
     /// <summary>
