@@ -9,12 +9,14 @@ namespace NeuralCompression.Codec.EntropyCoding.Kernels;
 /// <summary>Turns decoded tokens into groups of symbols: one table lookup and one store for a group, or, where the digits of a group fit in 8 bits, shifts and masks.</summary>
 /// <remarks>
 /// Where two digits of 4 bits or four of 2 bits hold a group, the decoding table gives that byte instead of the token, and 32 bytes expand at once. Otherwise the token selects
-/// a row of a table of at most 2 KiB.
+/// a row of a table of at most 2 KiB, or 64 tokens are looked up at once (<see cref="Avx512Groups"/>).
 /// </remarks>
 internal sealed class GroupExpander
 {
     private readonly byte[] outputs;
     private readonly ulong[] rows = new ulong[RansConstants.MaxAlphabet];
+    private readonly byte[] lowBytes = new byte[Avx512Groups.TableBytes];
+    private readonly byte[] highBytes = new byte[Avx512Groups.TableBytes];
     private readonly int groupSize;
     private readonly int fieldBits;
     private readonly byte min;
@@ -50,6 +52,8 @@ internal sealed class GroupExpander
             outputs[token] = output;
             used[output] = true;
             rows[output] = MemoryMarshal.Read<ulong>(digits);
+            if (fieldBits == 0)
+                (lowBytes[output], highBytes[output]) = SixteenBits(digits, groupSize, this.min);
         }
 
         if (hasEscape)
@@ -58,6 +62,18 @@ internal sealed class GroupExpander
             Escape = (byte)used.IndexOf(false);
             outputs[^1] = Escape;
         }
+    }
+
+    // A group as Avx512Groups takes it apart.
+    private static (byte Low, byte High) SixteenBits(ReadOnlySpan<byte> symbols, int groupSize, byte min)
+    {
+        if (groupSize == 2)
+            return (symbols[0], symbols[1]);
+        int digitBits = 16 / groupSize;
+        int group = 0;
+        for (int i = 0; i < groupSize; i++)
+            group |= (byte)(symbols[i] - min) << (i * digitBits);
+        return ((byte)group, (byte)(group >> 8));
     }
 
     /// <summary>What each token decodes to: the byte that <see cref="Expand"/> takes.</summary>
@@ -77,6 +93,8 @@ internal sealed class GroupExpander
             done = ExpandNibbles(tokens, min, symbols);
         else if (Avx2.IsSupported && fieldBits == 2)
             done = ExpandPairsOfBits(tokens, min, symbols);
+        else if (Avx512Groups.IsSupported && fieldBits == 0)
+            done = Avx512Groups.Expand(tokens, lowBytes, highBytes, groupSize, min, symbols);
         ExpandRows(tokens[done..], symbols[(done * groupSize)..]);
     }
 
