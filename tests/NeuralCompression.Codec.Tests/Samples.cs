@@ -6,7 +6,7 @@ namespace NeuralCompression.Codec.Tests;
 /// <summary>Small models that together use every structure of the format; the same on every machine.</summary>
 internal static class Samples
 {
-    internal static IEnumerable<string> Names => ["lenet-like", "every-type", "grids", "wide", "aligned", "empty", "segments", "classified", "classified-signs", "lossless", "metadata"];
+    internal static IEnumerable<string> Names => ["lenet-like", "every-type", "grids", "wide", "aligned", "empty", "segments", "classified", "classified-signs", "lossless", "metadata", "groups"];
 
     internal static byte[] Write(string name)
     {
@@ -14,6 +14,7 @@ internal static class Samples
         {
             "aligned" => CompressionLevel.NoCompression,
             "classified" or "classified-signs" => CompressionLevel.Optimal,
+            "groups" => CompressionLevel.Fastest,
             _ => CompressionLevel.SmallestSize,
         };
         return Write(writer => FillWithTexts(writer, name), new CompressedModelWriterOptions { Level = level, SegmentBytes = name == "segments" ? 512 : 16 << 20 });
@@ -123,6 +124,15 @@ internal static class Samples
         return symbols;
     }
 
+    /// <summary>Symbols of which most come in one of ten groups.</summary>
+    internal static sbyte[] Patterns(int length, ulong seed, int alphabet, int groupSize)
+    {
+        var random = new XorShift(seed);
+        sbyte[] Group() => [.. Enumerable.Range(0, groupSize).Select(_ => (sbyte)((random.Next(3) == 0 ? random.Next(alphabet) : alphabet / 2) - (alphabet / 2)))];
+        sbyte[][] patterns = [.. Enumerable.Range(0, 10).Select(_ => Group())];
+        return [.. Enumerable.Range(0, (length / groupSize) + 1).SelectMany(_ => random.Next(32) == 0 ? Group() : patterns[random.Next(10)]).Take(length)];
+    }
+
     /// <summary>Bytes whose floats look like weights: products of uniform integers.</summary>
     internal static byte[] FloatBytes(int length, ulong seed, int size)
     {
@@ -222,6 +232,12 @@ internal static class Samples
                 // Signs repeat with the row length: mirrored symbols; two long rows: cut into shorter ones; 160 rows of one class: all lanes at once.
                 writer.Add("signs", QuantizedTensor.FromSymbols(Signed(160, 40, 73, 3), [160, 40], QuantizationGrid.Uniform(0.5)));
                 writer.Add("cut", QuantizedTensor.FromSymbols(Signed(2, 4800, 74, 5), [2, 4800], QuantizationGrid.Uniform(0.5)));
+                break;
+            case "groups":
+                // Groups of eight, four and two, all with some that have no token.
+                writer.Add("eights", QuantizedTensor.FromSymbols(Patterns(20_005, 80, 3, 8), [20_005], QuantizationGrid.Uniform(0.5)));
+                writer.Add("fours", QuantizedTensor.FromSymbols(Patterns(20_003, 81, 12, 4), [20_003], QuantizationGrid.Uniform(0.5)));
+                writer.Add("pairs", QuantizedTensor.FromSymbols(Patterns(20_001, 82, 100, 2), [20_001], QuantizationGrid.Uniform(0.5)));
                 break;
             case "segments":
                 sbyte[] rows = Sparse(30 * 20, 60, 128);

@@ -31,16 +31,25 @@ internal sealed partial class ReferenceDecoder
 
         int escapes = hasEscape ? Int() : 0;
         Must(!hasEscape || (escapes >= 1 && escapes <= n / p), "escapes");
-        int apartCount = (escapes * p) + (n % p);
+        int filler = hasEscape ? U8() : 0;
+        Must(filler < m, "filler");
+        int[] masks = hasEscape ? Plane(U8(), escapes) : [];
+        Must(masks.All(mask => mask < 1 << p), "mask");
+        int apartCount = masks.Sum(mask => Enumerable.Range(0, p).Count(j => (mask >> j) % 2 == 1)) + (n % p);
         var apart = new Queue<int>(apartCount == 0 ? [] : Plane(U8(), apartCount));
         Must(apart.All(digit => digit < m), "digit");
 
         int[] tokens = Rans(n / p, alphabet);
         Must(tokens.Count(token => token == listed) == escapes, "number of escapes");
+        int escaped = -1;
         for (int i = 0; i < n; i++)
         {
-            int token = i / p < tokens.Length ? tokens[i / p] : listed;
-            long digit = token == listed ? apart.Dequeue() : numbers[token] / (long)Math.Pow(m, i % p) % m;
+            bool isRest = i / p == tokens.Length;
+            int token = isRest ? listed : tokens[i / p];
+            if (token == listed && i % p == 0)
+                escaped++;
+            bool isApart = isRest || (token == listed && (masks[escaped] >> (i % p)) % 2 == 1);
+            long digit = isApart ? apart.Dequeue() : token == listed ? filler : numbers[token] / (long)Math.Pow(m, i % p) % m;
             tensor.Symbols[i] = (int)digit + tensor.Min;
         }
 

@@ -35,15 +35,18 @@ internal static class Forge
     internal static int[] GroupNumbers(byte[] digits, int alphabet, int sizeLog) =>
         [.. digits.Chunk(1 << sizeLog).Where(group => group.Length == 1 << sizeLog).Select(group => group.Reverse().Aggregate(0, (number, digit) => (number * alphabet) + digit))];
 
-    /// <summary>A payload of section 5.7: groups that are not listed share the escape, their digits stand apart as they are. It may tell of more of them, or fewer, than there are.</summary>
+    /// <summary>A payload of section 5.7: groups that are not listed share the escape; the digits of theirs that are not 0 stand apart as they are. It may tell of more of them, or fewer, than there are.</summary>
     internal static byte[] Grouped(byte[] digits, int alphabet, int sizeLog, int[] listed, int escapesMore = 0)
     {
         int size = 1 << sizeLog;
         int[] numbers = GroupNumbers(digits, alphabet, sizeLog);
         byte[] tokens = [.. numbers.Select(number => (byte)(Array.IndexOf(listed, number) is int token and >= 0 ? token : listed.Length))];
-        byte[] apart = [.. digits.Chunk(size).Where((group, i) => i == numbers.Length || tokens[i] == listed.Length).SelectMany(group => group)];
-        int escapes = tokens.Count(token => token == listed.Length) + escapesMore;
-        apart = escapesMore < 0 ? apart[(-escapesMore * size)..] : [.. new byte[escapesMore * size], .. apart];
+        byte[][] unlisted = [.. digits.Chunk(size).Where((group, i) => i < numbers.Length && tokens[i] == listed.Length)];
+        byte[] rest = digits[(numbers.Length * size)..];
+        unlisted = escapesMore < 0 ? unlisted[-escapesMore..] : [.. Enumerable.Repeat(new byte[size], escapesMore), .. unlisted];
+        byte[] masks = [.. unlisted.Select(group => (byte)group.Select((digit, j) => digit == 0 ? 0 : 1 << j).Sum())];
+        byte[] apart = [.. unlisted.SelectMany(group => group).Where(digit => digit != 0), .. rest];
+        int escapes = masks.Length;
         long[] counts = [.. Enumerable.Range(0, listed.Length + (escapes > 0 ? 1 : 0)).Select(token => tokens.LongCount(other => other == token))];
         int rice = 3 * (sizeLog - 1);
         string list = string.Concat(listed.Select((number, i) =>
@@ -56,7 +59,7 @@ internal static class Forge
             (byte)(sizeLog | (escapes > 0 ? 4 : 0) | (rice << 3)),
             (byte)(listed.Length - 1),
             .. Bits(list),
-            .. escapes > 0 ? VarInt((ulong)escapes) : [],
+            .. escapes > 0 ? [.. VarInt((ulong)escapes), 0, 0, .. masks] : Array.Empty<byte>(),
             .. apart.Length > 0 ? [0, .. apart] : Array.Empty<byte>(),
             .. RansEncoder.Encode(tokens, RansPlan.Create(counts, RansConstants.MinPrecisionBits)!),
         ];

@@ -210,8 +210,11 @@ internal static class HostileFiles
         yield return ("EntropyStream-groups-count-zero", Grouped([Pairs | Escape, 1, .. firstTwo, 0]));
         yield return ("EntropyStream-groups-count-too-large", Grouped([Pairs | Escape, 1, .. firstTwo, 33]));
         yield return ("Integer-groups-count", Grouped([Pairs | Escape, 1, .. firstTwo, 0x81, 0x00]));
-        yield return ("Plane-groups-apart", Grouped([Pairs | Escape, 1, .. firstTwo, 1, 3]));
-        yield return ("SymbolValue-groups-apart", Grouped([Pairs | Escape, 1, .. firstTwo, 1, 0, 3, 0]));
+        yield return ("SymbolValue-groups-filler", Grouped([Pairs | Escape, 1, .. firstTwo, 1, 3]));
+        yield return ("Plane-groups-masks", Grouped([Pairs | Escape, 1, .. firstTwo, 1, 0, 3]));
+        yield return ("EntropyStream-groups-mask", Grouped([Pairs | Escape, 1, .. firstTwo, 1, 0, 0, 4]));
+        yield return ("Plane-groups-apart", Grouped([Pairs | Escape, 1, .. firstTwo, 1, 0, 0, 1, 3]));
+        yield return ("SymbolValue-groups-apart", Grouped([Pairs | Escape, 1, .. firstTwo, 1, 0, 0, 3, 0, 3, 0]));
         yield return ("FrequencyTable-group-tokens", Grouped([Pairs, 1, .. firstTwo, .. Forge.Bits("111 111 00")]));
         yield return ("EntropyStream-groups-fewer-escapes", Grouped(Forge.Grouped(digits, 3, Pairs, [0, 1, 3], escapesMore: 1)));
         yield return ("EntropyStream-groups-more-escapes", Grouped(Forge.Grouped(digits, 3, Pairs, [0, 1, 3], escapesMore: -1)));

@@ -19,7 +19,7 @@ internal static class GroupEncoder
     /// <summary>Above this many eighths of a bit a token would need more tokens than there are, unless all groups have one.</summary>
     private const int MaxEighthsOfBit = 56;
 
-    /// <summary>Bytes from which the symbols coded apart get 32 lanes: they are few, but would take long one by one.</summary>
+    /// <summary>Bytes from which masks, and the symbols coded apart, get 32 lanes: they are few, but would take long one by one.</summary>
     private const int ApartWideFrom = 2 << 10;
 
     /// <summary>Bytes for the rest of a text, and to spare where a sample tells how many groups have no token.</summary>
@@ -130,11 +130,12 @@ internal static class GroupEncoder
         int size = plan.GroupSize;
         int groups = text.Length / size;
         ReadOnlySpan<byte> rest = text[(groups * size)..];
+        using var masks = new BackwardBuffer(plan.Escaped + ApartRoom);
         using var apart = new BackwardBuffer((plan.Escaped * size) + ApartRoom);
         Span<byte> restDigits = stackalloc byte[rest.Length];
         TensorPrimitives.Subtract(rest, first, restDigits);
         apart.Prepend(restDigits);
-        BackwardBuffer payload = RansEncoder.Encode(new GroupTokens(text, first, alphabetSize, plan, apart), groups, plan.Tokens);
+        BackwardBuffer payload = RansEncoder.Encode(new GroupTokens(text, first, alphabetSize, plan, masks, apart), groups, plan.Tokens);
         try
         {
             using var head = new MemoryStream();
@@ -142,7 +143,12 @@ internal static class GroupEncoder
             head.WriteByte((byte)(plan.Listed.Length - 1));
             WriteList(head, plan);
             if (plan.HasEscape)
-                WriteCount(head, (uint)((apart.Written.Length - rest.Length) / size));
+            {
+                WriteCount(head, (uint)masks.Written.Length);
+                head.WriteByte(plan.Filler);
+                PlaneCoder.WritePlane(head, masks.Written.Span, GroupPlan.PrecisionBits, ApartWideFrom);
+            }
+
             if (apart.Written.Length > 0)
                 PlaneCoder.WritePlane(head, apart.Written.Span, GroupPlan.PrecisionBits, ApartWideFrom);
             payload.Prepend(head.GetBuffer().AsSpan(0, (int)head.Length));

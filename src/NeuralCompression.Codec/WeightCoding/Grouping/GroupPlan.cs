@@ -16,11 +16,12 @@ internal sealed class GroupPlan
 
     private const int MaxTokens = RansConstants.MaxAlphabet;
 
-    private GroupPlan(int groupSize, ushort[] listed, int escaped, int riceBits, RansPlan tokens, long bytes)
+    private GroupPlan(int groupSize, ushort[] listed, int escaped, byte filler, int riceBits, RansPlan tokens, long bytes)
     {
         GroupSize = groupSize;
         Listed = listed;
         Escaped = escaped;
+        Filler = filler;
         RiceBits = riceBits;
         Tokens = tokens;
         EstimatedBytes = bytes;
@@ -37,6 +38,9 @@ internal sealed class GroupPlan
 
     /// <summary>How many groups have no token of their own; where a sample was counted, about how many.</summary>
     internal int Escaped { get; }
+
+    /// <summary>The most frequent digit of the groups that have none.</summary>
+    internal byte Filler { get; }
 
     /// <summary>Low bits of a gap between two listed numbers that are written as they are.</summary>
     internal int RiceBits { get; }
@@ -127,17 +131,19 @@ internal sealed class GroupPlan
         }
 
         long bytes = 2 + ((ListBits(listed, riceBits) + 7) / 8) + tokens.EstimatedBytes;
+        byte filler = 0;
         if (hasEscape)
-            bytes += 4 + EscapeBytes(counts, listed, alphabetSize, groupSize);
-        return new GroupPlan(groupSize, listed, (int)escaped, riceBits, tokens, bytes);
+            bytes += 5 + EscapeBytes(counts, listed, alphabetSize, groupSize, out filler);
+        return new GroupPlan(groupSize, listed, (int)escaped, filler, riceBits, tokens, bytes);
     }
 
-    // What the symbols of the groups without a token take.
-    private static long EscapeBytes(ReadOnlySpan<int> counts, ReadOnlySpan<ushort> listed, int alphabetSize, int groupSize)
+    // What the masks and digits of the groups without a token take, and which digit the masks leave out.
+    private static long EscapeBytes(ReadOnlySpan<int> counts, ReadOnlySpan<ushort> listed, int alphabetSize, int groupSize, out byte filler)
     {
         Span<long> symbols = stackalloc long[alphabetSize];
         Span<byte> digits = stackalloc byte[groupSize];
         symbols.Clear();
+        var escaped = new List<int>();
         int next = 0;
         for (int number = 0; number < counts.Length; number++)
         {
@@ -149,13 +155,29 @@ internal sealed class GroupPlan
 
             if (counts[number] == 0)
                 continue;
+            escaped.Add(number);
             SymbolGroups.Split(number, alphabetSize, digits);
             foreach (byte digit in digits)
                 symbols[digit] += counts[number];
         }
 
-        int first = symbols.IndexOfAnyExcept(0);
-        int last = symbols.LastIndexOfAnyExcept(0);
-        return first == last ? 2 : 3 + (RansPlan.Create(symbols[first..(last + 1)], PrecisionBits)?.EstimatedBytes ?? 0);
+        filler = (byte)FrequencyNormalizer.MostFrequent(symbols);
+        Span<long> masks = stackalloc long[1 << groupSize];
+        masks.Clear();
+        foreach (int number in escaped)
+        {
+            SymbolGroups.Split(number, alphabetSize, digits);
+            masks[GroupMasks.Take(digits, filler, out _)] += counts[number];
+        }
+
+        symbols[filler] = 0;
+        return PlaneBytes(masks) + PlaneBytes(symbols);
+    }
+
+    private static long PlaneBytes(ReadOnlySpan<long> counts)
+    {
+        int first = counts.IndexOfAnyExcept(0);
+        int last = counts.LastIndexOfAnyExcept(0);
+        return first == last ? 2 : 3 + (RansPlan.Create(counts[first..(last + 1)], PrecisionBits, PrecisionBits)?.EstimatedBytes ?? 0);
     }
 }

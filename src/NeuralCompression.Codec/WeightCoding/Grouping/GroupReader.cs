@@ -1,6 +1,9 @@
 using System.Buffers;
+using System.Numerics;
 using System.Numerics.Tensors;
+using System.Runtime.CompilerServices;
 using System.Runtime.InteropServices;
+using System.Runtime.Intrinsics;
 using NeuralCompression.Codec.EntropyCoding;
 using NeuralCompression.Codec.EntropyCoding.Kernels;
 
@@ -50,22 +53,20 @@ internal ref struct GroupReader
         Span<ushort> groups = stackalloc ushort[listed];
         int position = 2 + ReadList(payload[2..], SymbolGroups.Numbers(alphabetSize, groupSize), (parameters >> GroupLayout.RiceOffset) & GroupLayout.RiceMask, groups);
         int escaped = 0;
+        byte filler = 0;
         if (hasEscape)
+        {
             escaped = ReadCount(payload, ref position, length / groupSize);
+            if (position == payload.Length || (filler = payload[position++]) >= alphabetSize)
+                Invalid.Throw(ContainerError.SymbolValue, "The digit that groups without a token are filled with is missing or out of range.");
+        }
+
         escapedEnd = escaped * groupSize;
         apartLength = escapedEnd + (length % groupSize);
-        apart = ArrayPool<byte>.Shared.Rent(apartLength);
+        apart = ArrayPool<byte>.Shared.Rent(apartLength + GroupMasks.Padding);
         try
         {
-            if (apartLength > 0)
-            {
-                Span<byte> used = apart.AsSpan(0, apartLength);
-                position += PlaneCoder.ReadPlane(payload[position..], used);
-                if (TensorPrimitives.Max<byte>(used) >= alphabetSize)
-                    Invalid.Throw(ContainerError.SymbolValue, "A symbol lies outside the range its index entry declares.");
-                TensorPrimitives.Add(used, (byte)min, used);
-            }
-
+            position += ReadApart(payload[position..], escaped, alphabetSize, (byte)min, (byte)(filler + min));
             expander = new GroupExpander(groups, hasEscape, min, alphabetSize, groupSize);
             streamStart = position;
             stream = new RansReader(payload[position..], expander.Outputs, states);
@@ -158,18 +159,87 @@ internal ref struct GroupReader
         return 0;
     }
 
+    // Masks, then the digits they tell of and those of the last, shorter group.
+    private readonly int ReadApart(ReadOnlySpan<byte> source, int escaped, int alphabetSize, byte min, byte filler)
+    {
+        if (apartLength == 0)
+            return 0;
+        int position = 0;
+        byte[] masks = ArrayPool<byte>.Shared.Rent(escaped);
+        byte[] digits = [];
+        try
+        {
+            Span<byte> used = masks.AsSpan(0, escaped);
+            if (escaped > 0)
+            {
+                position = PlaneCoder.ReadPlane(source, used);
+                if (TensorPrimitives.Max<byte>(used) >= 1 << groupSize)
+                    Invalid.Throw(ContainerError.EntropyStream, "A mask has a bit beyond its group.");
+            }
+
+            int count = GroupMasks.Count(used);
+            int rest = apartLength - escapedEnd;
+            digits = ArrayPool<byte>.Shared.Rent(count + rest + GroupMasks.Padding);
+            Span<byte> all = digits.AsSpan(0, count + rest);
+            if (all.Length > 0)
+            {
+                position += PlaneCoder.ReadPlane(source[position..], all);
+                if (TensorPrimitives.Max<byte>(all) >= alphabetSize)
+                    Invalid.Throw(ContainerError.SymbolValue, "A symbol lies outside the range its index entry declares.");
+                TensorPrimitives.Add(all, min, all);
+            }
+
+            GroupMasks.Scatter(used, digits.AsSpan(0, count + GroupMasks.Padding), filler, groupSize, apart);
+            all[count..].CopyTo(apart.AsSpan(escapedEnd));
+            return position;
+        }
+        finally
+        {
+            ArrayPool<byte>.Shared.Return(masks);
+            ArrayPool<byte>.Shared.Return(digits);
+        }
+    }
+
     private void Replace(ReadOnlySpan<byte> block, Span<byte> expanded)
     {
+        Vector256<byte> escape = Vector256.Create(expander.Escape);
         int start = 0;
-        int found;
-        while ((found = block[start..].IndexOf(expander.Escape)) >= 0)
+        for (; start + Vector256<byte>.Count <= block.Length; start += Vector256<byte>.Count)
         {
-            if (apartUsed + groupSize > escapedEnd)
-                Invalid.Throw(ContainerError.EntropyStream, "There are more groups without a token than declared.");
-            start += found;
-            apart.AsSpan(apartUsed, groupSize).CopyTo(expanded[(start * groupSize)..]);
-            apartUsed += groupSize;
-            start++;
+            uint found = Vector256.Equals(Vector256.Create(block.Slice(start, Vector256<byte>.Count)), escape).ExtractMostSignificantBits();
+            for (; found != 0; found &= found - 1)
+                ReplaceOne(expanded, start + BitOperations.TrailingZeroCount(found));
         }
+
+        for (; start < block.Length; start++)
+        {
+            if (block[start] == expander.Escape)
+                ReplaceOne(expanded, start);
+        }
+    }
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    private void ReplaceOne(Span<byte> expanded, int group)
+    {
+        if (apartUsed + groupSize > escapedEnd)
+            Invalid.Throw(ContainerError.EntropyStream, "There are more groups without a token than declared.");
+        ReadOnlySpan<byte> digits = apart.AsSpan(apartUsed, groupSize);
+        Span<byte> place = expanded.Slice(group * groupSize, groupSize);
+
+        // Lengths that the compiler knows are copied without a call.
+        switch (groupSize)
+        {
+            case 8:
+                digits[..8].CopyTo(place);
+                break;
+            case 4:
+                digits[..4].CopyTo(place);
+                break;
+            default:
+                digits[..2].CopyTo(place);
+                break;
+        }
+
+        apartUsed += groupSize;
     }
 }

@@ -5,7 +5,7 @@ using NeuralCompression.Codec.EntropyCoding.Kernels;
 
 namespace NeuralCompression.Codec.WeightCoding.Grouping;
 
-/// <summary>The tokens of a text's groups; the digits of groups without one are put aside on the way.</summary>
+/// <summary>The tokens of a text's groups; groups without one are put aside on the way.</summary>
 /// <remarks>Where all numbers of groups fit in a byte they are not turned into tokens: the coder's table is laid out by number.</remarks>
 internal readonly ref struct GroupTokens : ITokenSource
 {
@@ -15,6 +15,7 @@ internal readonly ref struct GroupTokens : ITokenSource
     private readonly GroupPlan plan;
     private readonly byte[] tokenOf;
     private readonly SearchValues<byte>? escaped;
+    private readonly BackwardBuffer masks;
     private readonly BackwardBuffer apart;
 
     /// <summary>Prepares.</summary>
@@ -22,13 +23,15 @@ internal readonly ref struct GroupTokens : ITokenSource
     /// <param name="first">The smallest.</param>
     /// <param name="alphabetSize">Symbols minus the smallest are below this.</param>
     /// <param name="plan">Which groups have a token.</param>
-    /// <param name="apart">Receives the digits of the others, from the last group to the first.</param>
-    internal GroupTokens(ReadOnlySpan<byte> text, byte first, int alphabetSize, GroupPlan plan, BackwardBuffer apart)
+    /// <param name="masks">Receives the masks of the others, from the last group to the first.</param>
+    /// <param name="apart">Receives the digits that these tell of, likewise.</param>
+    internal GroupTokens(ReadOnlySpan<byte> text, byte first, int alphabetSize, GroupPlan plan, BackwardBuffer masks, BackwardBuffer apart)
     {
         this.text = text;
         this.first = first;
         this.alphabetSize = alphabetSize;
         this.plan = plan;
+        this.masks = masks;
         this.apart = apart;
         byte escape = (byte)plan.Listed.Length;
         tokenOf = new byte[SymbolGroups.Numbers(alphabetSize, plan.GroupSize)];
@@ -81,7 +84,8 @@ internal readonly ref struct GroupTokens : ITokenSource
             ReadOnlySpan<byte> group = text.Slice((start + found) * size, size);
             for (int i = 0; i < group.Length; i++)
                 digits[i] = (byte)(group[i] - first);
-            apart.Prepend(digits);
+            masks.Prepend([GroupMasks.Take(digits, plan.Filler, out int count)]);
+            apart.Prepend(digits[..count]);
             block = block[..found];
         }
     }
