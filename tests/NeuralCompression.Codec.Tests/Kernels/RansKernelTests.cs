@@ -34,48 +34,6 @@ public class RansKernelTests(ITestOutputHelper output)
     [Fact]
     public void CodecInfo_Kernel_IsTheWidestHere() => Assert.Equal(RansKernels.All.Last(kernel => kernel.IsSupported).Name, CodecInfo.Kernel);
 
-    [Fact]
-    public void SelfTest_OfEveryKernelHere_Agrees() =>
-        Assert.All(RansKernels.All.Where(kernel => kernel is { IsSupported: true, Encode: not null, Decode: not null }), kernel => Assert.True(KernelSelfTest.Agrees(kernel.Encode!, kernel.Decode!)));
-
-    [Fact]
-    public void SelfTest_OfAKernelThatDiffers_DoesNotAgree()
-    {
-        // The scalar code as a kernel, right and then wrong in one place.
-        EncodeSteps encode = (ReadOnlySpan<byte> symbols, EncodeTable table, Span<uint> states, Span<byte> words, out int first) =>
-        {
-            first = ScalarRans.Encode(symbols, table.Source, states, words);
-            return 0;
-        };
-        DecodeSteps decode = (ReadOnlySpan<byte> words, SlotTable table, Span<uint> states, Span<byte> symbols, out int read) =>
-        {
-            int whole = symbols.Length - (symbols.Length % states.Length);
-            read = ScalarRans.Decode(words, table, states, symbols[..whole]);
-            return whole;
-        };
-        Assert.True(KernelSelfTest.Agrees(encode, decode));
-        Assert.False(KernelSelfTest.Agrees(encode, (ReadOnlySpan<byte> words, SlotTable table, Span<uint> states, Span<byte> symbols, out int read) =>
-        {
-            int whole = decode(words, table, states, symbols, out read);
-            symbols[70] ^= 1;
-            return whole;
-        }));
-        Assert.False(KernelSelfTest.Agrees(encode, (ReadOnlySpan<byte> words, SlotTable table, Span<uint> states, Span<byte> symbols, out int read) =>
-        {
-            int whole = decode(words, table, states, symbols, out read);
-            states[^1]++;
-            return whole;
-        }));
-        Assert.False(KernelSelfTest.Agrees(
-            (ReadOnlySpan<byte> symbols, EncodeTable table, Span<uint> states, Span<byte> words, out int first) =>
-            {
-                int left = encode(symbols, table, states, words, out first);
-                words[first + 9] ^= 128;
-                return left;
-            },
-            decode));
-    }
-
     public static TheoryData<string, int, int> Cases()
     {
         var cases = new TheoryData<string, int, int>();

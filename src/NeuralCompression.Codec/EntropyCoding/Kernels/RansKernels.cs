@@ -21,12 +21,9 @@ internal static class RansKernels
         new("avx512", Avx512Rans.IsSupported, Avx512Rans.Encode, Avx512Rans.Decode),
     ];
 
-    // Proven in an emulator only: on a real processor it has to agree with the scalar code once before it is used.
-    private static readonly bool UseAvx512 = Avx512Rans.IsSupported && KernelSelfTest.Agrees(Avx512Rans.Encode, Avx512Rans.Decode);
-
     /// <summary>The name of the kernel that <see cref="Decode(ReadOnlySpan{byte}, SlotTable, Span{uint}, Span{byte})"/> chooses for 32 and 64 lanes.</summary>
     internal static string Widest =>
-        UseAvx512 ? "avx512"
+        Avx512Rans.IsSupported ? "avx512"
         : Avx2Rans.IsSupported ? "avx2"
         : Vector128Rans.IsSupported ? "vector128"
         : "scalar";
@@ -45,7 +42,7 @@ internal static class RansKernels
     {
         if (table is null)
             return ScalarRans.Encode(symbols, frequencies, states, words);
-        if (UseAvx512)
+        if (Avx512Rans.IsSupported)
             return EncodeBlock(Avx512Rans.Encode, symbols, table, states, words);
         return EncodeBlock(Avx2Rans.Encode, symbols, table, states, words);
     }
@@ -54,7 +51,7 @@ internal static class RansKernels
     /// <returns>The number of bytes of words read, or -1 when they end early.</returns>
     internal static int Decode(ReadOnlySpan<byte> words, SlotTable table, Span<uint> states, Span<byte> symbols)
     {
-        if (UseAvx512)
+        if (Avx512Rans.IsSupported)
             return Decode(Avx512Rans.Decode, words, table, states, symbols);
         if (Avx2Rans.IsSupported)
             return Decode(Avx2Rans.Decode, words, table, states, symbols);
