@@ -28,13 +28,15 @@ internal static class StaticEncoder
         byte first = (byte)min;
         int alphabet = max - min + 1;
         long rawLength = SymbolCoder.RawLength(text.Length, min, max);
-        if (level == CompressionLevel.SmallestSize || !SymbolRange.IsNarrow(min, max))
+        bool smallest = level == CompressionLevel.SmallestSize;
+        if (smallest || !SymbolRange.IsNarrow(min, max))
         {
             RansPlan? single = RansPlan.Create(
-                ByteHistogram.Count(text, alphabet, first),
-                SymbolCoder.MaxPrecision(level),
-                wideFrom: level == CompressionLevel.SmallestSize ? RansPlan.DefaultWideFrom : RansPlan.FastWideFrom);
-            return WriteSingle(text, first, single, rawLength);
+                ByteHistogram.Count(text, alphabet, first), SymbolCoder.MaxPrecision(level), wideFrom: smallest ? RansPlan.DefaultWideFrom : RansPlan.FastWideFrom);
+            return smallest && SymbolRange.IsNarrow(min, max) && GroupEncoder.Choose(text, 1, first, alphabet, GroupEncoder.NoTolerance, out _) is GroupPlan smaller
+                && (single is null || smaller.EstimatedBytes < single.EstimatedBytes)
+                    ? EncodedTensor.Take(Coding.GroupedRans, GroupEncoder.Write(text, first, alphabet, smaller))
+                    : WriteSingle(text, first, single, rawLength);
         }
 
         if (level == CompressionLevel.Fastest && TryBySample(text, first, alphabet, rawLength) is EncodedTensor guessed)

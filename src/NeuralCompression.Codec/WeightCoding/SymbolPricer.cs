@@ -3,6 +3,7 @@ using System.Numerics;
 using NeuralCompression.Codec.EntropyCoding;
 using NeuralCompression.Codec.WeightCoding.Classified;
 using NeuralCompression.Codec.WeightCoding.ContextMixing;
+using NeuralCompression.Codec.WeightCoding.Grouping;
 
 namespace NeuralCompression.Codec.WeightCoding;
 
@@ -37,6 +38,8 @@ internal static class SymbolPricer
         long table = CodingCost.EstimateStatic(symbols, min, max);
         if (table < best.Bytes)
             best = new(Coding.StaticRans, table);
+        if (symbols.Length >= GroupEncoder.MinLength && PriceByCoding(symbols, shape, min, max, CompressionLevel.Fastest, ref choice) is PricedTensor grouped && grouped.Bytes < best.Bytes)
+            best = grouped;
         long mixed = PriceMixing(symbols, shape, min, max, ref parameters);
         if (symbols.Length <= BellModel.MaxLength)
             mixed = Math.Min(mixed, PriceBell(symbols, min, max));

@@ -16,6 +16,9 @@ internal static class GroupEncoder
     /// <summary>The same where size counts more.</summary>
     internal const int SmallTolerance = 512;
 
+    /// <summary>The same where nothing but size counts.</summary>
+    internal const int NoTolerance = int.MaxValue;
+
     /// <summary>Above this many eighths of a bit a token would need more tokens than there are, unless all groups have one.</summary>
     private const int MaxEighthsOfBit = 56;
 
