@@ -133,6 +133,20 @@ internal static class Samples
         return [.. Enumerable.Range(0, (length / groupSize) + 1).SelectMany(_ => random.Next(32) == 0 ? Group() : patterns[random.Next(10)]).Take(length)];
     }
 
+    /// <summary>Ternary symbols of which every second eight are zeros, and nearly all others have one or two that are not.</summary>
+    internal static sbyte[] Clusters(int length, ulong seed)
+    {
+        var random = new XorShift(seed);
+        var symbols = new sbyte[length];
+        for (int start = 0; start + 8 <= length; start += 8)
+        {
+            for (int left = random.Next(2) == 0 ? 0 : random.Next(32) == 0 ? 4 : 2; left > 0; left--)
+                symbols[start + random.Next(8)] = (sbyte)((2 * random.Next(2)) - 1);
+        }
+
+        return symbols;
+    }
+
     /// <summary>Bytes whose floats look like weights: products of uniform integers.</summary>
     internal static byte[] FloatBytes(int length, ulong seed, int size)
     {
@@ -234,10 +248,11 @@ internal static class Samples
                 writer.Add("cut", QuantizedTensor.FromSymbols(Signed(2, 4800, 74, 5), [2, 4800], QuantizationGrid.Uniform(0.5)));
                 break;
             case "groups":
-                // Groups of eight, four and two, all with some that have no token.
+                // Groups of eight, four and two, all with some that have no token; near groups.
                 writer.Add("eights", QuantizedTensor.FromSymbols(Patterns(20_005, 80, 3, 8), [20_005], QuantizationGrid.Uniform(0.5)));
                 writer.Add("fours", QuantizedTensor.FromSymbols(Patterns(20_003, 81, 12, 4), [20_003], QuantizationGrid.Uniform(0.5)));
                 writer.Add("pairs", QuantizedTensor.FromSymbols(Patterns(20_001, 82, 100, 2), [20_001], QuantizationGrid.Uniform(0.5)));
+                writer.Add("near", QuantizedTensor.FromSymbols(Clusters(20_005, 83), [20_005], QuantizationGrid.Uniform(0.5)));
                 break;
             case "segments":
                 sbyte[] rows = Sparse(30 * 20, 60, 128);

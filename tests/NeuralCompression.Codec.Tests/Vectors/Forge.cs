@@ -57,9 +57,10 @@ internal static class Forge
         return
         [
             (byte)(sizeLog | (escapes > 0 ? 4 : 0) | (rice << 3)),
+            .. escapes > 0 ? [0] : Array.Empty<byte>(),
             (byte)(listed.Length - 1),
             .. Bits(list),
-            .. escapes > 0 ? [.. VarInt((ulong)escapes), 0, 0, .. masks] : Array.Empty<byte>(),
+            .. escapes > 0 ? [.. VarInt((ulong)escapes), 0, .. masks] : Array.Empty<byte>(),
             .. apart.Length > 0 ? [0, .. apart] : Array.Empty<byte>(),
             .. RansEncoder.Encode(tokens, RansPlan.Create(counts, RansConstants.MinPrecisionBits)!),
         ];

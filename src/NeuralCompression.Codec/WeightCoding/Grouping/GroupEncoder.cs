@@ -142,13 +142,19 @@ internal static class GroupEncoder
         try
         {
             using var head = new MemoryStream();
-            head.WriteByte((byte)(int.Log2(size) | (plan.HasEscape ? GroupLayout.EscapeBit : 0) | (plan.RiceBits << GroupLayout.RiceOffset)));
-            head.WriteByte((byte)(plan.Listed.Length - 1));
-            WriteList(head, plan);
+            bool isNear = plan.Reach >= 0;
+            head.WriteByte((byte)(int.Log2(size) | (plan.HasEscape ? GroupLayout.EscapeBit : 0) | (isNear ? GroupLayout.NearBit | (plan.Reach << GroupLayout.RiceOffset) : plan.RiceBits << GroupLayout.RiceOffset)));
+            if (isNear || plan.HasEscape)
+                head.WriteByte(plan.Filler);
+            if (!isNear)
+            {
+                head.WriteByte((byte)(plan.Listed.Length - 1));
+                WriteList(head, plan);
+            }
+
             if (plan.HasEscape)
             {
                 WriteCount(head, (uint)masks.Written.Length);
-                head.WriteByte(plan.Filler);
                 PlaneCoder.WritePlane(head, masks.Written.Span, GroupPlan.PrecisionBits, ApartWideFrom);
             }
 

@@ -9,12 +9,12 @@ internal static class GroupLayout
     /// <summary>Set when groups without a token occur.</summary>
     internal const int EscapeBit = 4;
 
-    /// <summary>First of the four bits that hold the Rice parameter of the list.</summary>
+    /// <summary>First of the four bits that hold the Rice parameter of the list, or the reach.</summary>
     internal const int RiceOffset = 3;
 
-    /// <summary>The Rice parameter, shifted down.</summary>
+    /// <summary>The Rice parameter, or the reach, shifted down.</summary>
     internal const int RiceMask = 15;
 
-    /// <summary>Stays zero.</summary>
-    internal const int ReservedBit = 128;
+    /// <summary>Set when the groups near a group of fillers have tokens, and none are listed.</summary>
+    internal const int NearBit = 128;
 }

@@ -16,10 +16,14 @@ internal sealed class GroupPlan
 
     private const int MaxTokens = RansConstants.MaxAlphabet;
 
-    private GroupPlan(int groupSize, ushort[] listed, int escaped, byte filler, int riceBits, RansPlan tokens, long bytes)
+    /// <summary>Alphabets up to here are sparse where they are grouped, so that the groups worth a token are those near a group of fillers.</summary>
+    private const int MaxNearAlphabet = 4;
+
+    private GroupPlan(int groupSize, ushort[] listed, int reach, int escaped, byte filler, int riceBits, RansPlan tokens, long bytes)
     {
         GroupSize = groupSize;
         Listed = listed;
+        Reach = reach;
         Escaped = escaped;
         Filler = filler;
         RiceBits = riceBits;
@@ -30,8 +34,11 @@ internal sealed class GroupPlan
     /// <summary>Symbols in a group.</summary>
     internal int GroupSize { get; }
 
-    /// <summary>The numbers of the groups that have a token, ascending.</summary>
+    /// <summary>The numbers of the groups that have a token, in the order of their tokens: ascending, or as <see cref="NearGroups"/> gives them.</summary>
     internal ushort[] Listed { get; }
+
+    /// <summary>In how many digits near groups differ from a group of fillers; -1 where the groups are listed in the file.</summary>
+    internal int Reach { get; }
 
     /// <summary>True when a last token stands for all other groups.</summary>
     internal bool HasEscape => Escaped > 0;
@@ -39,7 +46,7 @@ internal sealed class GroupPlan
     /// <summary>How many groups have no token of their own; where a sample was counted, about how many.</summary>
     internal int Escaped { get; }
 
-    /// <summary>The most frequent digit of the groups that have none.</summary>
+    /// <summary>The most frequent digit: of the groups that have no token, or of all where those near a group of it have one.</summary>
     internal byte Filler { get; }
 
     /// <summary>Low bits of a gap between two listed numbers that are written as they are.</summary>
@@ -61,6 +68,17 @@ internal sealed class GroupPlan
             GroupPlan? plan = Create(counts, alphabetSize, groupSize, slotFractions);
             if (plan is not null && (best is null || plan.EstimatedBytes < best.EstimatedBytes))
                 best = plan;
+        }
+
+        if (best is not null && alphabetSize <= MaxNearAlphabet)
+        {
+            // As many groups as are worth a token, or nearly.
+            int reach = 0;
+            while (reach < groupSize && NearGroups.Count(alphabetSize, groupSize, reach + 1) - best.Listed.Length <= best.Listed.Length - NearGroups.Count(alphabetSize, groupSize, reach))
+                reach++;
+            GroupPlan? near = CreateNear(counts, alphabetSize, groupSize, reach);
+            if (near is not null && near.EstimatedBytes < best.EstimatedBytes)
+                best = near;
         }
 
         return best;
@@ -109,20 +127,6 @@ internal sealed class GroupPlan
         if (listed.Length == 0)
             return null;
 
-        var tokenCounts = new long[listed.Length + (hasEscape ? 1 : 0)];
-        long escaped = groups;
-        for (int token = 0; token < listed.Length; token++)
-        {
-            tokenCounts[token] = counts[listed[token]];
-            escaped -= tokenCounts[token];
-        }
-
-        if (hasEscape)
-            tokenCounts[^1] = escaped;
-        RansPlan? tokens = RansPlan.Create(tokenCounts, PrecisionBits, PrecisionBits, wideFrom: RansPlan.FastWideFrom);
-        if (tokens is null)
-            return null;
-
         int riceBits = 0;
         for (int bits = 1; bits < 16; bits++)
         {
@@ -130,54 +134,99 @@ internal sealed class GroupPlan
                 riceBits = bits;
         }
 
-        long bytes = 2 + ((ListBits(listed, riceBits) + 7) / 8) + tokens.EstimatedBytes;
-        byte filler = 0;
-        if (hasEscape)
-            bytes += 5 + EscapeBytes(counts, listed, alphabetSize, groupSize, out filler);
-        return new GroupPlan(groupSize, listed, (int)escaped, filler, riceBits, tokens, bytes);
+        byte filler = MostFrequentDigit(counts, listed, alphabetSize, groupSize);
+        return Create(counts, alphabetSize, groupSize, listed, -1, filler, riceBits, 1 + ((ListBits(listed, riceBits) + 7) / 8));
     }
 
-    // What the masks and digits of the groups without a token take, and which digit the masks leave out.
-    private static long EscapeBytes(ReadOnlySpan<int> counts, ReadOnlySpan<ushort> listed, int alphabetSize, int groupSize, out byte filler)
+    private static GroupPlan? CreateNear(ReadOnlySpan<int> counts, int alphabetSize, int groupSize, int reach)
+    {
+        byte filler = MostFrequentDigit(counts, [], alphabetSize, groupSize);
+        var listed = new ushort[NearGroups.Count(alphabetSize, groupSize, reach)];
+        NearGroups.Fill(listed, alphabetSize, groupSize, reach, filler);
+        return Create(counts, alphabetSize, groupSize, listed, reach, filler, 0, 0);
+    }
+
+    private static GroupPlan? Create(ReadOnlySpan<int> counts, int alphabetSize, int groupSize, ushort[] listed, int reach, byte filler, int riceBits, long listBytes)
+    {
+        long escaped = 0;
+        foreach (int count in counts)
+            escaped += count;
+        var tokenCounts = new long[listed.Length + 1];
+        for (int token = 0; token < listed.Length; token++)
+        {
+            tokenCounts[token] = counts[listed[token]];
+            escaped -= tokenCounts[token];
+        }
+
+        // The first and the last token occur.
+        tokenCounts[^1] = escaped;
+        int used = escaped > 0 ? tokenCounts.Length : listed.Length;
+        if (used > MaxTokens || tokenCounts[0] == 0 || tokenCounts[used - 1] == 0)
+            return null;
+        RansPlan? tokens = RansPlan.Create(tokenCounts.AsSpan(0, used), PrecisionBits, PrecisionBits, wideFrom: RansPlan.FastWideFrom);
+        if (tokens is null)
+            return null;
+        long bytes = 2 + listBytes + tokens.EstimatedBytes;
+        if (escaped > 0)
+            bytes += 4 + EscapeBytes(counts, listed, alphabetSize, groupSize, filler);
+        return new GroupPlan(groupSize, listed, reach, (int)escaped, filler, riceBits, tokens, bytes);
+    }
+
+    // Among the groups that are not listed, the smallest of several.
+    private static byte MostFrequentDigit(ReadOnlySpan<int> counts, ReadOnlySpan<ushort> listed, int alphabetSize, int groupSize)
     {
         Span<long> symbols = stackalloc long[alphabetSize];
         Span<byte> digits = stackalloc byte[groupSize];
         symbols.Clear();
-        var escaped = new List<int>();
-        int next = 0;
-        for (int number = 0; number < counts.Length; number++)
+        foreach (int number in Unlisted(counts, listed))
         {
-            if (next < listed.Length && listed[next] == number)
-            {
-                next++;
-                continue;
-            }
-
-            if (counts[number] == 0)
-                continue;
-            escaped.Add(number);
             SymbolGroups.Split(number, alphabetSize, digits);
             foreach (byte digit in digits)
                 symbols[digit] += counts[number];
         }
 
-        filler = (byte)FrequencyNormalizer.MostFrequent(symbols);
+        return (byte)FrequencyNormalizer.MostFrequent(symbols);
+    }
+
+    // What the masks and digits of the groups without a token take.
+    private static long EscapeBytes(ReadOnlySpan<int> counts, ReadOnlySpan<ushort> listed, int alphabetSize, int groupSize, byte filler)
+    {
+        Span<long> symbols = stackalloc long[alphabetSize];
         Span<long> masks = stackalloc long[1 << groupSize];
+        Span<byte> digits = stackalloc byte[groupSize];
+        symbols.Clear();
         masks.Clear();
-        foreach (int number in escaped)
+        foreach (int number in Unlisted(counts, listed))
         {
             SymbolGroups.Split(number, alphabetSize, digits);
-            masks[GroupMasks.Take(digits, filler, out _)] += counts[number];
+            masks[GroupMasks.Take(digits, filler, out int taken)] += counts[number];
+            foreach (byte digit in digits[..taken])
+                symbols[digit] += counts[number];
         }
 
-        symbols[filler] = 0;
         return PlaneBytes(masks) + PlaneBytes(symbols);
+    }
+
+    // The groups that occur and have no token.
+    private static List<int> Unlisted(ReadOnlySpan<int> counts, ReadOnlySpan<ushort> listed)
+    {
+        var isListed = new bool[counts.Length];
+        foreach (ushort number in listed)
+            isListed[number] = true;
+        var unlisted = new List<int>();
+        for (int number = 0; number < counts.Length; number++)
+        {
+            if (counts[number] > 0 && !isListed[number])
+                unlisted.Add(number);
+        }
+
+        return unlisted;
     }
 
     private static long PlaneBytes(ReadOnlySpan<long> counts)
     {
         int first = counts.IndexOfAnyExcept(0);
         int last = counts.LastIndexOfAnyExcept(0);
-        return first == last ? 2 : 3 + (RansPlan.Create(counts[first..(last + 1)], PrecisionBits, PrecisionBits)?.EstimatedBytes ?? 0);
+        return first < 0 ? 0 : first == last ? 2 : 3 + (RansPlan.Create(counts[first..(last + 1)], PrecisionBits, PrecisionBits)?.EstimatedBytes ?? 0);
     }
 }

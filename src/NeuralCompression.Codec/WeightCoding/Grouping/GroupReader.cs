@@ -42,25 +42,28 @@ internal ref struct GroupReader
         int parameters = payload[0];
         groupSize = 1 << (parameters & GroupLayout.SizeMask);
         bool hasEscape = (parameters & GroupLayout.EscapeBit) != 0;
-        if ((parameters & GroupLayout.ReservedBit) != 0)
-            Invalid.Throw(ContainerError.ReservedBits, "A reserved bit of a grouped payload is set.");
+        bool isNear = (parameters & GroupLayout.NearBit) != 0;
         if (groupSize == 1 || groupSize > SymbolGroups.MaxSize(alphabetSize) || length < groupSize)
             Invalid.Throw(ContainerError.FrequencyTable, "The group size does not fit the tensor.");
-        int listed = payload[1] + 1;
+        int position = 1;
+        byte filler = 0;
+        if ((isNear || hasEscape) && (filler = payload[position++]) >= alphabetSize)
+            Invalid.Throw(ContainerError.SymbolValue, "The digit that groups are filled with is out of range.");
+        int riceBits = (parameters >> GroupLayout.RiceOffset) & GroupLayout.RiceMask;
+        if (isNear && riceBits > groupSize)
+            Invalid.Throw(ContainerError.FrequencyTable, "Groups are to differ in more digits than they have.");
+        if (!isNear && position == payload.Length)
+            Invalid.Throw(ContainerError.FrequencyTable, "The list of groups is missing.");
+        int listed = isNear ? NearGroups.Count(alphabetSize, groupSize, riceBits) : payload[position++] + 1;
         if (listed + (hasEscape ? 1 : 0) is < 2 or > RansConstants.MaxAlphabet)
             Invalid.Throw(ContainerError.FrequencyTable, "A list of groups is too short or too long.");
 
         Span<ushort> groups = stackalloc ushort[listed];
-        int position = 2 + ReadList(payload[2..], SymbolGroups.Numbers(alphabetSize, groupSize), (parameters >> GroupLayout.RiceOffset) & GroupLayout.RiceMask, groups);
-        int escaped = 0;
-        byte filler = 0;
-        if (hasEscape)
-        {
-            escaped = ReadCount(payload, ref position, length / groupSize);
-            if (position == payload.Length || (filler = payload[position++]) >= alphabetSize)
-                Invalid.Throw(ContainerError.SymbolValue, "The digit that groups without a token are filled with is missing or out of range.");
-        }
-
+        if (isNear)
+            NearGroups.Fill(groups, alphabetSize, groupSize, riceBits, filler);
+        else
+            position += ReadList(payload[position..], SymbolGroups.Numbers(alphabetSize, groupSize), riceBits, groups);
+        int escaped = hasEscape ? ReadCount(payload, ref position, length / groupSize) : 0;
         escapedEnd = escaped * groupSize;
         apartLength = escapedEnd + (length % groupSize);
         apart = ArrayPool<byte>.Shared.Rent(apartLength + GroupMasks.Padding);

@@ -40,8 +40,9 @@ internal readonly ref struct GroupTokens : ITokenSource
             tokenOf[plan.Listed[token]] = (byte)token;
         if (!plan.HasEscape)
             return;
+        byte[] tokens = tokenOf;
         escaped = IsByNumber
-            ? SearchValues.Create([.. Enumerable.Range(0, tokenOf.Length).Where(number => Array.BinarySearch(plan.Listed, (ushort)number) < 0).Select(number => (byte)number)])
+            ? SearchValues.Create([.. Enumerable.Range(0, tokens.Length).Where(number => tokens[number] == escape).Select(number => (byte)number)])
             : SearchValues.Create(escape);
     }
 
