@@ -2,6 +2,7 @@ using System.Runtime.CompilerServices;
 using System.Runtime.InteropServices;
 using System.Runtime.Intrinsics;
 using System.Runtime.Intrinsics.X86;
+using NeuralCompression.Vectors;
 
 namespace NeuralCompression.Sessions;
 
@@ -36,7 +37,7 @@ internal static class FusedPasses
             throw new ArgumentException("The spans differ in length.", nameof(parameter));
         }
 
-        var keys = stackalloc Vector256<ulong>[Philox.KeyCount];
+        var keys = stackalloc ulong[Philox.KeyCount];
         Philox.ExpandKeys(source.Seed, keys);
         ulong block = UniformNoise.FirstBlock(source.Tensor, start);
         ulong draw = source.Draw;
@@ -98,35 +99,48 @@ internal static class FusedPasses
         TMapping mapping, bool constrains, float zeroPoint, float gainBefore, float gain, Span<float> theta, Span<float> mapped, Span<float> parameter, ref BlockChecksum checksum, ref bool untouched)
         where TMapping : struct, IVectorMapping
     {
-        int length = theta.Length - (theta.Length % Vector256<float>.Count);
+        int done = Vector512.IsHardwareAccelerated
+            ? Follow<FloatVector512, TMapping>(mapping, constrains, zeroPoint, gainBefore, gain, theta, mapped, parameter, ref checksum, ref untouched)
+            : 0;
+        return done + Follow<FloatVector256, TMapping>(mapping, constrains, zeroPoint, gainBefore, gain, theta[done..], mapped[done..], parameter[done..], ref checksum, ref untouched);
+    }
+
+    private static int Follow<TVector, TMapping>(
+        TMapping mapping, bool constrains, float zeroPoint, float gainBefore, float gain, Span<float> theta, Span<float> mapped, Span<float> parameter, ref BlockChecksum checksum, ref bool untouched)
+        where TVector : struct, IFloatVector<TVector>
+        where TMapping : struct, IVectorMapping
+    {
+        int length = theta.Length - (theta.Length % TVector.Count);
         ref float raw = ref MemoryMarshal.GetReference(theta);
         ref float m = ref MemoryMarshal.GetReference(mapped[..length]);
         ref float held = ref MemoryMarshal.GetReference(parameter[..length]);
-        var different = Vector256<uint>.Zero;
+        var different = TVector.Create(0);
+        var zero = TVector.Create(zeroPoint);
+        var factorBefore = TVector.Create(gainBefore);
+        var factor = TVector.Create(gain);
         var sums = checksum;
-        for (nuint i = 0; i < (nuint)length; i += (nuint)Vector256<float>.Count)
+        for (nuint i = 0; i < (nuint)length; i += (nuint)TVector.Count)
         {
             Prefetch(ref raw, i + Ahead);
             Prefetch(ref m, i + Ahead);
             Prefetch(ref held, i + Ahead);
-            var before = Vector256.LoadUnsafe(ref m, i) * gainBefore;
-            different |= before.AsUInt32() ^ Vector256.LoadUnsafe(ref held, i).AsUInt32();
-            var value = Vector256.LoadUnsafe(ref raw, i);
+            different |= (TVector.Load(ref m, i) * factorBefore) ^ TVector.Load(ref held, i);
+            var value = TVector.Load(ref raw, i);
             var image = mapping.Map(value);
             if (constrains)
             {
                 value = image;
-                value.StoreUnsafe(ref raw, i);
+                value.Store(ref raw, i);
             }
 
-            sums.Add(value.AsUInt32());
-            image = Vector256.AndNot(image, Vector256.Equals(value, Vector256.Create(zeroPoint)));
-            image.StoreUnsafe(ref m, i);
-            (image * gain).StoreUnsafe(ref held, i);
+            value.AddTo(ref sums);
+            image = TVector.Clear(image, TVector.AreEqual(value, zero));
+            image.Store(ref m, i);
+            (image * factor).Store(ref held, i);
         }
 
         checksum = sums;
-        untouched &= different == Vector256<uint>.Zero;
+        untouched &= !different.AnyBit;
         return length;
     }
 
@@ -142,24 +156,33 @@ internal static class FusedPasses
         TMapping mapping, double correction, float zeroPoint, ReadOnlySpan<float> mapped, ReadOnlySpan<float> moment, ReadOnlySpan<float> term, Span<float> theta)
         where TMapping : struct, IVectorMapping
     {
-        int length = theta.Length - (theta.Length % Vector256<float>.Count);
+        int done = Vector512.IsHardwareAccelerated ? Move<FloatVector512, TMapping>(mapping, correction, zeroPoint, mapped, moment, term, theta) : 0;
+        return done + Move<FloatVector256, TMapping>(mapping, correction, zeroPoint, mapped[done..], moment[done..], term[done..], theta[done..]);
+    }
+
+    private static int Move<TVector, TMapping>(
+        TMapping mapping, double correction, float zeroPoint, ReadOnlySpan<float> mapped, ReadOnlySpan<float> moment, ReadOnlySpan<float> term, Span<float> theta)
+        where TVector : struct, IFloatVector<TVector>
+        where TMapping : struct, IVectorMapping
+    {
+        int length = theta.Length - (theta.Length % TVector.Count);
         ref float m = ref MemoryMarshal.GetReference(mapped[..length]);
         ref float mean = ref MemoryMarshal.GetReference(moment[..length]);
         ref float gradient = ref MemoryMarshal.GetReference(term[..length]);
         ref float raw = ref MemoryMarshal.GetReference(theta);
-        var divisor = Vector256.Create((float)correction);
-        var epsilon = Vector256.Create((float)ProximalSettings.Epsilon);
-        var zero = Vector256.Create(zeroPoint);
-        for (nuint i = 0; i < (nuint)length; i += (nuint)Vector256<float>.Count)
+        var divisor = TVector.Create((float)correction);
+        var epsilon = TVector.Create((float)ProximalSettings.Epsilon);
+        var zero = TVector.Create(zeroPoint);
+        for (nuint i = 0; i < (nuint)length; i += (nuint)TVector.Count)
         {
             Prefetch(ref m, i + Ahead);
             Prefetch(ref mean, i + Ahead);
             Prefetch(ref raw, i + Ahead);
-            var before = Vector256.LoadUnsafe(ref raw, i);
-            var step = Vector256.LoadUnsafe(ref gradient, i) * mapping.Slope(before, Vector256.LoadUnsafe(ref m, i));
-            var after = before - (step / (Vector256.Sqrt(Vector256.LoadUnsafe(ref mean, i) / divisor) + epsilon));
-            var crossed = (Vector256.GreaterThan(before, zero) & Vector256.LessThan(after, zero)) | (Vector256.LessThan(before, zero) & Vector256.GreaterThan(after, zero));
-            Vector256.ConditionalSelect(crossed, zero, after).StoreUnsafe(ref raw, i);
+            var before = TVector.Load(ref raw, i);
+            var step = TVector.Load(ref gradient, i) * mapping.Slope(before, TVector.Load(ref m, i));
+            var after = before - (step / (TVector.Sqrt(TVector.Load(ref mean, i) / divisor) + epsilon));
+            var crossed = (TVector.AreLess(zero, before) & TVector.AreLess(after, zero)) | (TVector.AreLess(before, zero) & TVector.AreLess(zero, after));
+            TVector.Select(crossed, zero, after).Store(ref raw, i);
         }
 
         return length;
@@ -189,7 +212,37 @@ internal static class FusedPasses
         Span<float> parameter)
         where TMapping : struct, IVectorMapping
     {
-        int length = mapped.Length - (mapped.Length % Vector256<float>.Count);
+        int done = Vector512.IsHardwareAccelerated
+            ? Collect<FloatVector512, TMapping>(mapping, gain, theta, mapped, received, support, term, termFirst, collected, parameter)
+            : 0;
+        return done + Collect<FloatVector256, TMapping>(
+            mapping,
+            gain,
+            theta[done..],
+            mapped[done..],
+            received[done..],
+            support.IsEmpty ? support : support[done..],
+            term.IsEmpty ? term : term[done..],
+            termFirst,
+            collected[done..],
+            parameter[done..]);
+    }
+
+    private static int Collect<TVector, TMapping>(
+        TMapping mapping,
+        float gain,
+        ReadOnlySpan<float> theta,
+        ReadOnlySpan<float> mapped,
+        ReadOnlySpan<float> received,
+        ReadOnlySpan<sbyte> support,
+        ReadOnlySpan<float> term,
+        bool termFirst,
+        Span<float> collected,
+        Span<float> parameter)
+        where TVector : struct, IFloatVector<TVector>
+        where TMapping : struct, IVectorMapping
+    {
+        int length = mapped.Length - (mapped.Length % TVector.Count);
         ref float raw = ref MemoryMarshal.GetReference(theta[..length]);
         ref float m = ref MemoryMarshal.GetReference(mapped);
         ref float task = ref MemoryMarshal.GetReference(received[..length]);
@@ -198,8 +251,9 @@ internal static class FusedPasses
         ref float held = ref MemoryMarshal.GetReference(parameter[..length]);
         bool first = !term.IsEmpty && termFirst;
         bool last = !term.IsEmpty && !termFirst;
+        var factor = TVector.Create(gain);
         bool masked = !support.IsEmpty;
-        for (nuint i = 0; i < (nuint)length; i += (nuint)Vector256<float>.Count)
+        for (nuint i = 0; i < (nuint)length; i += (nuint)TVector.Count)
         {
             Prefetch(ref m, i + Ahead);
             Prefetch(ref sum, i + Ahead);
@@ -211,28 +265,28 @@ internal static class FusedPasses
             Prefetch(ref task, i + FarAhead);
             Prefetch(ref held, i + FarAhead);
             // Everything is read before anything is written: tensors often lie a multiple of a page apart, and the processor takes a read for one of what was just written at the same place in a page.
-            var image = Vector256.LoadUnsafe(ref m, i);
-            var slope = mapping.Slope(TMapping.SlopeReadsRaw ? Vector256.LoadUnsafe(ref raw, i) : image, image);
-            var gradient = Vector256.LoadUnsafe(ref task, i) * gain;
-            var total = Vector256.LoadUnsafe(ref sum, i);
+            var image = TVector.Load(ref m, i);
+            var slope = mapping.Slope(TMapping.SlopeReadsRaw ? TVector.Load(ref raw, i) : image, image);
+            var gradient = TVector.Load(ref task, i) * factor;
+            var total = TVector.Load(ref sum, i);
             if (masked)
             {
-                gradient = Vector256.AndNot(gradient, OutsideOf(support[(int)i..]));
+                gradient = TVector.Clear(gradient, TVector.WhereZero(support[(int)i..]));
             }
 
             if (first)
             {
-                total = (Vector256.LoadUnsafe(ref compression, i) * slope) + total;
+                total = (TVector.Load(ref compression, i) * slope) + total;
             }
 
             total = (gradient * slope) + total;
             if (last)
             {
-                total = (Vector256.LoadUnsafe(ref compression, i) * slope) + total;
+                total = (TVector.Load(ref compression, i) * slope) + total;
             }
 
-            (image * gain).StoreUnsafe(ref held, i);
-            total.StoreUnsafe(ref sum, i);
+            (image * factor).Store(ref held, i);
+            total.Store(ref sum, i);
         }
 
         return length;
@@ -246,13 +300,5 @@ internal static class FusedPasses
             // An address, not an access: it may lie beyond the end.
             Sse.Prefetch0(Unsafe.AsPointer(ref Unsafe.Add(ref start, index)));
         }
-    }
-
-    // All bits where the support's next eight entries are zero.
-    [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    private static Vector256<float> OutsideOf(ReadOnlySpan<sbyte> support)
-    {
-        var signs = Vector128.WidenLower(Vector128.CreateScalarUnsafe(MemoryMarshal.Read<long>(MemoryMarshal.AsBytes(support))).AsSByte());
-        return Vector256.Equals(Vector256.Create(Vector128.WidenLower(signs), Vector128.WidenUpper(signs)), Vector256<int>.Zero).AsSingle();
     }
 }
