@@ -9,7 +9,7 @@ namespace NeuralCompression.TrainingBenchmarks;
 internal static class StepParts
 {
     private const int BatchSize = 128;
-    private static readonly string[] Names = ["zero_grad", "open", "forward", "loss term", "backward", "close", "step"];
+    private static readonly string[] Names = ["zero_grad", "open", "forward", "loss term", "backward", "close", "step", "disposal"];
 
     public static void Run(string network, string kind, int steps)
     {
@@ -46,7 +46,7 @@ internal static class StepParts
     private static void Step(
         Module<Tensor, Tensor> model, CompressionSession? session, optim.Optimizer optimizer, Tensor input, Tensor labels, double[,] times, int index)
     {
-        using var scope = NewDisposeScope();
+        var scope = NewDisposeScope();
         double last = ThreadClock.Milliseconds;
         optimizer.zero_grad();
         Lap(0);
@@ -70,6 +70,8 @@ internal static class StepParts
         }
 
         Lap(6);
+        scope.Dispose();
+        Lap(7);
 
         void Lap(int part)
         {
