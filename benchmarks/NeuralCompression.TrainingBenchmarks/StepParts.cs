@@ -9,6 +9,7 @@ namespace NeuralCompression.TrainingBenchmarks;
 internal static class StepParts
 {
     private const int BatchSize = 128;
+    private const int WarmUp = 300;
     private static readonly string[] Names = ["zero_grad", "open", "forward", "loss term", "backward", "close", "step", "disposal"];
 
     public static void Run(string network, string kind, int steps)
@@ -23,7 +24,7 @@ internal static class StepParts
         using var optimizer = optim.Adam(session.Parameters(), 1e-4);
         var plainTimes = new double[Names.Length, steps];
         var times = new double[Names.Length, steps];
-        for (int i = -20; i < steps; i++)
+        for (int i = -WarmUp; i < steps; i++)
         {
             Step(plainModel, null, plainOptimizer, input, labels, plainTimes, Math.Max(i, 0));
             Step(model, session, optimizer, input, labels, times, Math.Max(i, 0));

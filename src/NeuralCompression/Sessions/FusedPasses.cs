@@ -27,54 +27,59 @@ internal static class FusedPasses
     /// <param name="mapped">m(θ).</param>
     /// <param name="parameter">Should hold g · m(θ); receives the noisy weights.</param>
     /// <param name="checksum">θ is added to it.</param>
-    public static unsafe int Open(
+    public static int Open(
         in NoiseSource source, long start, float gain, ReadOnlySpan<float> theta, ReadOnlySpan<float> mapped, Span<float> parameter, ref BlockChecksum checksum)
     {
-        const int Step = Philox.VectorStep;
-        int length = mapped.Length - (mapped.Length % Step);
-        if (length > theta.Length || length > parameter.Length)
-        {
-            throw new ArgumentException("The spans differ in length.", nameof(parameter));
-        }
+        int done = Vector512.IsHardwareAccelerated && Avx512F.IsSupported ? Open<FloatVector512>(source, start, gain, theta, mapped, parameter, ref checksum) : 0;
+        return done + Open<FloatVector256>(source, start + done, gain, theta[done..], mapped[done..], parameter[done..], ref checksum);
+    }
 
-        var keys = stackalloc ulong[Philox.KeyCount];
+    private static unsafe int Open<TVector>(
+        in NoiseSource source, long start, float gain, ReadOnlySpan<float> theta, ReadOnlySpan<float> mapped, Span<float> parameter, ref BlockChecksum checksum)
+        where TVector : struct, IFloatVector<TVector>
+    {
+        int count = TVector.Count;
+        int length = mapped.Length - (mapped.Length % (4 * count));
+        ref float raw = ref MemoryMarshal.GetReference(theta[..length]);
+        ref float m = ref MemoryMarshal.GetReference(mapped);
+        ref float held = ref MemoryMarshal.GetReference(parameter[..length]);
+        ulong* keys = stackalloc ulong[Philox.KeyCount];
         Philox.ExpandKeys(source.Seed, keys);
         ulong block = UniformNoise.FirstBlock(source.Tensor, start);
         ulong draw = source.Draw;
-        var scale = Vector256.Create((float)UniformNoise.Scale(source.Amplitude));
-        var factor = Vector256.Create(gain);
+        var scale = TVector.Create((float)UniformNoise.Scale(source.Amplitude));
+        var factor = TVector.Create(gain);
         var sums = checksum;
         int i = 0;
-        fixed (float* raw = theta, m = mapped, held = parameter)
+        for (; i < length; i += 4 * count)
         {
-            for (; i < length; i += Step)
+            nuint at = (nuint)i;
+            var (at1, at2, at3) = (at + (nuint)count, at + (nuint)(2 * count), at + (nuint)(3 * count));
+            var different = Different(TVector.Load(ref m, at) * factor, ref held, at)
+                | Different(TVector.Load(ref m, at1) * factor, ref held, at1)
+                | Different(TVector.Load(ref m, at2) * factor, ref held, at2)
+                | Different(TVector.Load(ref m, at3) * factor, ref held, at3);
+            if (different.AnyBit)
             {
-                var m0 = Vector256.Load(m + i);
-                var m1 = Vector256.Load(m + i + 8);
-                var m2 = Vector256.Load(m + i + 16);
-                var m3 = Vector256.Load(m + i + 24);
-                var different = Different(m0 * factor, held + i) | Different(m1 * factor, held + i + 8) | Different(m2 * factor, held + i + 16) | Different(m3 * factor, held + i + 24);
-                if (different != Vector256<uint>.Zero)
-                {
-                    break;
-                }
-
-                Sse.Prefetch0(m + i + Ahead);
-                Sse.Prefetch0(m + i + Ahead + 16);
-                Sse.Prefetch0(held + i + Ahead);
-                Sse.Prefetch0(held + i + Ahead + 16);
-                Sse.Prefetch0(raw + i + Ahead);
-                Sse.Prefetch0(raw + i + Ahead + 16);
-                sums.Add(Vector256.Load(raw + i).AsUInt32());
-                sums.Add(Vector256.Load(raw + i + 8).AsUInt32());
-                sums.Add(Vector256.Load(raw + i + 16).AsUInt32());
-                sums.Add(Vector256.Load(raw + i + 24).AsUInt32());
-                Philox.Next(keys, draw, block + (ulong)(i / Philox.BlockLength), out var numbers);
-                ((Vector256.Load(m + i) + (Vector256.ConvertToSingle(numbers.First.AsInt32()) * scale)) * factor).Store(held + i);
-                ((Vector256.Load(m + i + 8) + (Vector256.ConvertToSingle(numbers.Second.AsInt32()) * scale)) * factor).Store(held + i + 8);
-                ((Vector256.Load(m + i + 16) + (Vector256.ConvertToSingle(numbers.Third.AsInt32()) * scale)) * factor).Store(held + i + 16);
-                ((Vector256.Load(m + i + 24) + (Vector256.ConvertToSingle(numbers.Fourth.AsInt32()) * scale)) * factor).Store(held + i + 24);
+                break;
             }
+
+            for (nuint line = 0; line < (nuint)(4 * count); line += 16)
+            {
+                Prefetch(ref m, at + line + Ahead);
+                Prefetch(ref held, at + line + Ahead);
+                Prefetch(ref raw, at + line + Ahead);
+            }
+
+            TVector.Load(ref raw, at).AddTo(ref sums);
+            TVector.Load(ref raw, at1).AddTo(ref sums);
+            TVector.Load(ref raw, at2).AddTo(ref sums);
+            TVector.Load(ref raw, at3).AddTo(ref sums);
+            TVector.Noise(keys, draw, block + (ulong)(i / Philox.BlockLength), scale, out var n0, out var n1, out var n2, out var n3);
+            ((TVector.Load(ref m, at) + n0) * factor).Store(ref held, at);
+            ((TVector.Load(ref m, at1) + n1) * factor).Store(ref held, at1);
+            ((TVector.Load(ref m, at2) + n2) * factor).Store(ref held, at2);
+            ((TVector.Load(ref m, at3) + n3) * factor).Store(ref held, at3);
         }
 
         checksum = sums;
@@ -82,7 +87,8 @@ internal static class FusedPasses
     }
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    private static unsafe Vector256<uint> Different(Vector256<float> values, float* held) => values.AsUInt32() ^ Vector256.Load(held).AsUInt32();
+    private static TVector Different<TVector>(TVector values, ref float held, nuint at)
+        where TVector : struct, IFloatVector<TVector> => values ^ TVector.Load(ref held, at);
 
     /// <summary>Constrains θ, maps it, and writes m(θ) and g · m(θ), if the parameter held what it should.</summary>
     /// <param name="mapping">The mapping.</param>

@@ -19,6 +19,17 @@ internal readonly struct FloatVector256(Vector256<float> value) : IFloatVector<F
     }
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static unsafe void Noise(
+        ulong* keys, ulong stream, ulong block, FloatVector256 scale, out FloatVector256 first, out FloatVector256 second, out FloatVector256 third, out FloatVector256 fourth)
+    {
+        Philox.Next(keys, stream, block, out var numbers);
+        first = new(Vector256.ConvertToSingle(numbers.First.AsInt32()) * scale._value);
+        second = new(Vector256.ConvertToSingle(numbers.Second.AsInt32()) * scale._value);
+        third = new(Vector256.ConvertToSingle(numbers.Third.AsInt32()) * scale._value);
+        fourth = new(Vector256.ConvertToSingle(numbers.Fourth.AsInt32()) * scale._value);
+    }
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static FloatVector256 operator +(FloatVector256 left, FloatVector256 right) => new(left._value + right._value);
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]

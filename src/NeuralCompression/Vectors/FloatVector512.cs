@@ -18,6 +18,17 @@ internal readonly struct FloatVector512(Vector512<float> value) : IFloatVector<F
     }
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static unsafe void Noise(
+        ulong* keys, ulong stream, ulong block, FloatVector512 scale, out FloatVector512 first, out FloatVector512 second, out FloatVector512 third, out FloatVector512 fourth)
+    {
+        Philox.NextWide(keys, stream, block, out var a, out var b, out var c, out var d);
+        first = new(Vector512.ConvertToSingle(a.AsInt32()) * scale._value);
+        second = new(Vector512.ConvertToSingle(b.AsInt32()) * scale._value);
+        third = new(Vector512.ConvertToSingle(c.AsInt32()) * scale._value);
+        fourth = new(Vector512.ConvertToSingle(d.AsInt32()) * scale._value);
+    }
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static FloatVector512 operator +(FloatVector512 left, FloatVector512 right) => new(left._value + right._value);
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]

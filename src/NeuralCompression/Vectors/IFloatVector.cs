@@ -18,6 +18,17 @@ internal interface IFloatVector<TSelf>
     /// <summary>Zero or all bits, for signed bytes that are zero or not.</summary>
     public static abstract TSelf WhereZero(ReadOnlySpan<sbyte> values);
 
+    /// <summary>Four vectors of noise: the numbers of <see cref="Count"/> counters of <see cref="Philox"/>, as signed integers, times a scale.</summary>
+    /// <param name="keys">The keys of all rounds.</param>
+    /// <param name="stream">The upper half of the counters.</param>
+    /// <param name="block">The lower half of the first.</param>
+    /// <param name="scale">The scale.</param>
+    /// <param name="first">The first quarter.</param>
+    /// <param name="second">The second quarter.</param>
+    /// <param name="third">The third quarter.</param>
+    /// <param name="fourth">The last quarter.</param>
+    public static abstract unsafe void Noise(ulong* keys, ulong stream, ulong block, TSelf scale, out TSelf first, out TSelf second, out TSelf third, out TSelf fourth);
+
     public static abstract TSelf operator +(TSelf left, TSelf right);
 
     public static abstract TSelf operator -(TSelf left, TSelf right);
