@@ -8,6 +8,8 @@ internal readonly struct ClampVectors(float lower, float upper) : IVectorMapping
 {
     public static bool SlopeReadsRaw => true;
 
+    public static bool MapsCheaply => true;
+
     // With the limit first, what the processor does with NaN is to hand on the second. With zero for a limit the sign of a zero would depend on the order too.
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public TVector Map<TVector>(TVector raw)

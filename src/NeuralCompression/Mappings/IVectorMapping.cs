@@ -8,6 +8,9 @@ internal interface IVectorMapping
     /// <summary>Whether <see cref="Slope"/> looks at θ at all; if not it need not be read.</summary>
     public static abstract bool SlopeReadsRaw { get; }
 
+    /// <summary>Whether <see cref="Map"/> costs less than reading m(θ) from memory.</summary>
+    public static abstract bool MapsCheaply { get; }
+
     /// <summary>m(θ).</summary>
     public TVector Map<TVector>(TVector raw)
         where TVector : struct, IFloatVector<TVector>;

@@ -8,6 +8,8 @@ internal readonly struct TanhVectors(float scale, float halfWidth, float center,
 {
     public static bool SlopeReadsRaw => false;
 
+    public static bool MapsCheaply => false;
+
     // By a power of two, as the scale of limits -1 and 1, a product is the same number as a quotient, and there is a division less; 0 where it is not.
     private readonly float _inverseScale = float.IsPow2(scale) && float.IsNormal(1 / scale) ? 1 / scale : 0;
 

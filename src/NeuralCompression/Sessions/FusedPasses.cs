@@ -16,7 +16,7 @@ internal static class FusedPasses
     // What the gain's gradient reads before the pass over the same weights, two of its blocks ahead.
     private const int FarAhead = 2048;
 
-    /// <summary>Whether <see cref="Open"/> may be used.</summary>
+    /// <summary>Whether <c>Open</c> may be used.</summary>
     public static bool CanOpen => Avx2.IsSupported;
 
     /// <summary>Checks what stands there and writes g · (m(θ) + noise). Stops where it finds something else, and leaves what follows as it was.</summary>
@@ -196,17 +196,21 @@ internal static class FusedPasses
 
     /// <summary>Adds the chain-ruled gradients of task and compression term to that of θ, and writes g · m(θ) back.</summary>
     /// <param name="mapping">The mapping.</param>
+    /// <param name="compression">The gradient of the compression term by m.</param>
+    /// <param name="zeroPoint">θ of a zero weight.</param>
     /// <param name="gain">The gain.</param>
     /// <param name="theta">θ.</param>
     /// <param name="mapped">m(θ).</param>
     /// <param name="received">The parameter's gradient.</param>
-    /// <param name="support">Zero where the task's gradient does not count; empty where all does.</param>
-    /// <param name="term">The gradient of the compression term by m; empty for none.</param>
-    /// <param name="termFirst">Whether it is added before the task's.</param>
+    /// <param name="support">Zero where m(θ) is zero and the task's gradient does not count; empty where all does.</param>
+    /// <param name="term">What <see cref="StoredTerm"/> reads; else empty.</param>
+    /// <param name="termFirst">Whether the term is added before the task's.</param>
     /// <param name="collected">The gradient of θ.</param>
     /// <param name="parameter">Receives g · m(θ).</param>
-    public static int Collect<TMapping>(
+    public static int Collect<TMapping, TTerm>(
         TMapping mapping,
+        TTerm compression,
+        float zeroPoint,
         float gain,
         ReadOnlySpan<float> theta,
         ReadOnlySpan<float> mapped,
@@ -217,12 +221,15 @@ internal static class FusedPasses
         Span<float> collected,
         Span<float> parameter)
         where TMapping : struct, IVectorMapping
+        where TTerm : struct, ITermVectors
     {
         int done = Vector512.IsHardwareAccelerated
-            ? Collect<FloatVector512, TMapping>(mapping, gain, theta, mapped, received, support, term, termFirst, collected, parameter)
+            ? Collect<FloatVector512, TMapping, TTerm>(mapping, compression, zeroPoint, gain, theta, mapped, received, support, term, termFirst, collected, parameter)
             : 0;
-        return done + Collect<FloatVector256, TMapping>(
+        return done + Collect<FloatVector256, TMapping, TTerm>(
             mapping,
+            compression,
+            zeroPoint,
             gain,
             theta[done..],
             mapped[done..],
@@ -234,8 +241,10 @@ internal static class FusedPasses
             parameter[done..]);
     }
 
-    private static int Collect<TVector, TMapping>(
+    private static int Collect<TVector, TMapping, TTerm>(
         TMapping mapping,
+        TTerm compression,
+        float zeroPoint,
         float gain,
         ReadOnlySpan<float> theta,
         ReadOnlySpan<float> mapped,
@@ -247,31 +256,38 @@ internal static class FusedPasses
         Span<float> parameter)
         where TVector : struct, IFloatVector<TVector>
         where TMapping : struct, IVectorMapping
+        where TTerm : struct, ITermVectors
     {
         int length = mapped.Length - (mapped.Length % TVector.Count);
         ref float raw = ref MemoryMarshal.GetReference(theta[..length]);
         ref float m = ref MemoryMarshal.GetReference(mapped);
         ref float task = ref MemoryMarshal.GetReference(received[..length]);
-        ref float compression = ref MemoryMarshal.GetReference(term.IsEmpty ? term : term[..length]);
+        ref float stored = ref MemoryMarshal.GetReference(typeof(TTerm) == typeof(StoredTerm) ? term[..length] : term);
         ref float sum = ref MemoryMarshal.GetReference(collected[..length]);
         ref float held = ref MemoryMarshal.GetReference(parameter[..length]);
-        bool first = !term.IsEmpty && termFirst;
-        bool last = !term.IsEmpty && !termFirst;
         var factor = TVector.Create(gain);
+        var zero = TVector.Create(zeroPoint);
         bool masked = !support.IsEmpty;
+
+        // What mapping again costs less than reading need not be read, but for frozen zeros, whose θ tells nothing.
+        bool maps = TMapping.MapsCheaply && !masked;
         for (nuint i = 0; i < (nuint)length; i += (nuint)TVector.Count)
         {
-            Prefetch(ref m, i + Ahead);
-            Prefetch(ref sum, i + Ahead);
-            if (TMapping.SlopeReadsRaw)
+            if (!maps)
+            {
+                Prefetch(ref m, i + Ahead);
+            }
+
+            if (TMapping.SlopeReadsRaw || maps)
             {
                 Prefetch(ref raw, i + Ahead);
             }
 
+            Prefetch(ref sum, i + Ahead);
             Prefetch(ref task, i + FarAhead);
             Prefetch(ref held, i + FarAhead);
             // Everything is read before anything is written: tensors often lie a multiple of a page apart, and the processor takes a read for one of what was just written at the same place in a page.
-            var image = TVector.Load(ref m, i);
+            var image = maps ? Map(mapping, TVector.Load(ref raw, i), zero) : TVector.Load(ref m, i);
             var slope = mapping.Slope(TMapping.SlopeReadsRaw ? TVector.Load(ref raw, i) : image, image);
             var gradient = TVector.Load(ref task, i) * factor;
             var total = TVector.Load(ref sum, i);
@@ -280,15 +296,15 @@ internal static class FusedPasses
                 gradient = TVector.Clear(gradient, TVector.WhereZero(support[(int)i..]));
             }
 
-            if (first)
+            if (TTerm.Exists && termFirst)
             {
-                total = (TVector.Load(ref compression, i) * slope) + total;
+                total = (compression.Gradient(image, ref stored, i) * slope) + total;
             }
 
             total = (gradient * slope) + total;
-            if (last)
+            if (TTerm.Exists && !termFirst)
             {
-                total = (TVector.Load(ref compression, i) * slope) + total;
+                total = (compression.Gradient(image, ref stored, i) * slope) + total;
             }
 
             (image * factor).Store(ref held, i);
@@ -297,6 +313,12 @@ internal static class FusedPasses
 
         return length;
     }
+
+    // m of θ, with zeros that are zeros.
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    private static TVector Map<TVector, TMapping>(TMapping mapping, TVector raw, TVector zeroPoint)
+        where TVector : struct, IFloatVector<TVector>
+        where TMapping : struct, IVectorMapping => TVector.Clear(mapping.Map(raw), TVector.AreEqual(raw, zeroPoint));
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     private static unsafe void Prefetch(ref float start, nuint index)
