@@ -23,6 +23,7 @@ internal static class LossCost
             using var loss = new SparsityEqualizingLoss(new LossOptions { Lambda = 1 });
             var term = new CompressionTerm(new LossOptions(), holder.Weight.shape);
             double[] times = Medians.Milliseconds(
+                ThreadClock.For(threads),
                 Rounds,
                 1,
                 () =>

@@ -9,6 +9,9 @@ switch (args)
     case ["parts", var network, var kind]:
         StepParts.Run(network, kind, 300);
         return 0;
+    case ["passes"]:
+        PassCost.Run();
+        return 0;
     case ["loss"]:
         LossCost.Run();
         return 0;
@@ -16,6 +19,6 @@ switch (args)
         MemoryUse.Run();
         return 0;
     default:
-        Console.Error.WriteLine("usage: step [lenet-300-100|lenet-5-caffe|all] [rounds]  |  parts NETWORK KIND  |  loss  |  memory");
+        Console.Error.WriteLine("usage: step [lenet-300-100|lenet-5-caffe|all] [rounds]  |  parts NETWORK KIND  |  passes  |  loss  |  memory");
         return 2;
 }

@@ -1,4 +1,3 @@
-using System.Diagnostics;
 using System.Globalization;
 using TorchSharp;
 using static TorchSharp.torch;
@@ -7,7 +6,7 @@ using static TorchSharp.torch.nn;
 namespace NeuralCompression.TrainingBenchmarks;
 
 /// <summary>Time of a training step with a session (noise, mapping, loss, a byte estimate every 100 steps) against a plain one.</summary>
-/// <remarks>Steps are timed without the estimate, whose turns a median would leave out; a hundredth of its mean, searches included, is added to each.</remarks>
+/// <remarks>Steps are timed without the estimate, whose turns a median would leave out; a hundredth of its mean, searches included, is added to each. With one thread for torch the times are processor time of the thread.</remarks>
 internal static class StepCost
 {
     private const int BatchSize = 128;
@@ -27,7 +26,7 @@ internal static class StepCost
             {
                 set_num_threads(threads);
                 Console.WriteLine(string.Create(CultureInfo.InvariantCulture, $"{name}, batch {BatchSize}, Adam, {threads} thread(s), median of {rounds} turns of {StepsPerTurn} steps"));
-                Table(name, rounds);
+                Table(name, rounds, ThreadClock.For(threads));
             }
         }
     }
@@ -48,17 +47,17 @@ internal static class StepCost
         _ => throw new ArgumentException($"Unknown kind '{kind}'.", nameof(kind)),
     };
 
-    private static void Table(string network, int rounds)
+    private static void Table(string network, int rounds, Func<double> clock)
     {
         using var input = rand(BatchSize, 1, 28, 28);
         using var labels = randint(0, 10, BatchSize, int64);
         var plain = new Contestant("plain", network, null, input, labels);
         Contestant[] sessions = [.. Kinds.Select(kind => new Contestant(kind, network, Options(kind), input, labels))];
-        double[] times = Medians.Milliseconds(rounds, StepsPerTurn, [plain.Step, .. sessions.Select(s => (Action)s.Step)]);
+        double[] times = Medians.Milliseconds(clock, rounds, StepsPerTurn, [plain.Step, .. sessions.Select(s => (Action)s.Step)]);
         Console.WriteLine(string.Create(CultureInfo.InvariantCulture, $"  {times[0],7:f2} ms  1.000  {plain.Name}"));
         for (int i = 0; i < sessions.Length; i++)
         {
-            double estimate = sessions[i].EstimateMilliseconds();
+            double estimate = sessions[i].EstimateMilliseconds(clock);
             double time = times[i + 1] + (estimate / StepsPerEstimate);
             Console.WriteLine(string.Create(CultureInfo.InvariantCulture, $"  {time,7:f2} ms  {time / times[0]:f3}  {sessions[i].Name} (of it a hundredth of the meter's {estimate:f1} ms)"));
             sessions[i].Dispose();
@@ -113,16 +112,16 @@ internal static class StepCost
             }
         }
 
-        public double EstimateMilliseconds()
+        public double EstimateMilliseconds(Func<double> clock)
         {
             _session!.EstimateBytes();
-            long start = Stopwatch.GetTimestamp();
+            double start = clock();
             for (int i = 0; i < Estimates; i++)
             {
                 _session.EstimateBytes();
             }
 
-            return Stopwatch.GetElapsedTime(start).TotalMilliseconds / Estimates;
+            return (clock() - start) / Estimates;
         }
 
         public void Dispose()

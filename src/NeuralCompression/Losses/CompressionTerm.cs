@@ -60,7 +60,11 @@ internal sealed class CompressionTerm
     /// <summary>Whether single weights may have strengths of their own.</summary>
     public bool TakesStrengths => !MeasuresNorms;
 
-    private bool IsWhole { get; }
+    /// <summary>Whether all weights are one group.</summary>
+    public bool IsWhole { get; }
+
+    /// <summary>What was prepared last, if it is the same for all weights of equal strength; else null.</summary>
+    public GradientCoefficients? Single => IsWhole && _nonZeros == 0 ? _coefficients[0] : null;
 
     private LossGrowth Growth => _options.Growth ?? LossGrowth.Full;
 
@@ -75,8 +79,7 @@ internal sealed class CompressionTerm
     {
         if (IsWhole)
         {
-            var ratio = SparsityRatio.Of(weights, strengths);
-            (_l1[0], _squares[0]) = (ratio.L1, ratio.SumOfSquares);
+            TakeMeasure(SparsityRatio.Of(weights, strengths));
         }
         else
         {
@@ -84,6 +87,13 @@ internal sealed class CompressionTerm
         }
 
         (_all, _nonZeros) = equalizer ? (SparsityRatio.Of(weights), SparsityRatio.CountNonZeros(weights)) : (default, 0);
+    }
+
+    /// <summary>Takes what <see cref="Measure{T}"/> would have found, without strengths and equaliser; for <see cref="IsWhole"/>.</summary>
+    public void TakeMeasure(SparsityRatio whole)
+    {
+        (_l1[0], _squares[0]) = (whole.L1, whole.SumOfSquares);
+        (_all, _nonZeros) = (default, 0);
     }
 
     /// <summary>The same with tensor operations: for other devices, types and strides.</summary>
@@ -161,11 +171,7 @@ internal sealed class CompressionTerm
     public void AddGradient<T>(ReadOnlySpan<T> weights, ReadOnlySpan<T> strengths, T factor, Span<T> target)
         where T : unmanaged, IBinaryFloatingPointIeee754<T>
     {
-        int done = 0;
-        if (IsWhole && _nonZeros == 0 && strengths.IsEmpty && _coefficients[0].IsOnePair)
-        {
-            done = _coefficients[0].Add(weights, factor, target);
-        }
+        int done = strengths.IsEmpty && Single is { IsOnePair: true } single ? single.Add(weights, factor, target) : 0;
 
         Span<T> scratch = stackalloc T[1024];
         while (done < weights.Length)

@@ -12,7 +12,8 @@ namespace NeuralCompression;
 internal readonly record struct SparsityRatio(double L1, double SumOfSquares)
 {
     // float32 sums over this many elements keep 1e-7; beyond, libtorch's and naive float32 sums drift (1.2 % at 25 M elements).
-    private const int SumBlock = 4096;
+    /// <summary>Weights that <see cref="OfBlock"/> takes at a time.</summary>
+    public const int SumBlock = 4096;
 
     // Outside [this, 1 / this] float32 squares under- or overflow, and a tensor of tiny weights would count as zero.
     private const double SafeSquares = 1e-28;
@@ -30,19 +31,26 @@ internal readonly record struct SparsityRatio(double L1, double SumOfSquares)
     public static SparsityRatio Of<T>(ReadOnlySpan<T> weights, ReadOnlySpan<T> strengths = default)
         where T : unmanaged, IBinaryFloatingPointIeee754<T>
     {
-        double l1 = 0;
-        double squares = 0;
+        var sum = default(SparsityRatio);
         for (int i = 0; i < weights.Length; i += SumBlock)
         {
-            var block = weights.Slice(i, Math.Min(SumBlock, weights.Length - i));
-            double blockL1 = double.CreateTruncating(strengths.IsEmpty ? TensorPrimitives.SumOfMagnitudes(block) : SumOfMagnitudes(block, strengths.Slice(i, block.Length)));
-            double blockSquares = double.CreateTruncating(TensorPrimitives.SumOfSquares(block));
-            l1 += blockL1;
-            squares += blockL1 > 0 && blockSquares is not (> SafeSquares and < 1 / SafeSquares) ? WideSquares(block) : blockSquares;
+            int n = Math.Min(SumBlock, weights.Length - i);
+            sum += OfBlock(weights.Slice(i, n), strengths.IsEmpty ? strengths : strengths.Slice(i, n));
         }
 
-        return new SparsityRatio(l1, squares);
+        return sum;
     }
+
+    /// <summary>The sums of a part of the weights, at most <see cref="SumBlock"/>; for passes that have it in cache.</summary>
+    public static SparsityRatio OfBlock<T>(ReadOnlySpan<T> block, ReadOnlySpan<T> strengths = default)
+        where T : unmanaged, IBinaryFloatingPointIeee754<T>
+    {
+        double l1 = double.CreateTruncating(strengths.IsEmpty ? TensorPrimitives.SumOfMagnitudes(block) : SumOfMagnitudes(block, strengths));
+        double squares = double.CreateTruncating(TensorPrimitives.SumOfSquares(block));
+        return new SparsityRatio(l1, l1 > 0 && squares is not (> SafeSquares and < 1 / SafeSquares) ? WideSquares(block) : squares);
+    }
+
+    public static SparsityRatio operator +(SparsityRatio left, SparsityRatio right) => new(left.L1 + right.L1, left.SumOfSquares + right.SumOfSquares);
 
     private static T SumOfMagnitudes<T>(ReadOnlySpan<T> block, ReadOnlySpan<T> strengths)
         where T : unmanaged, IBinaryFloatingPointIeee754<T>

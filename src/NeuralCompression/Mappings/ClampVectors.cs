@@ -1,5 +1,5 @@
 using System.Runtime.CompilerServices;
-using System.Runtime.Intrinsics;
+using NeuralCompression.Vectors;
 
 namespace NeuralCompression;
 
@@ -8,11 +8,15 @@ internal readonly struct ClampVectors(float lower, float upper) : IVectorMapping
 {
     public static bool SlopeReadsRaw => true;
 
+    public static bool MapsCheaply => true;
+
     // With the limit first, what the processor does with NaN is to hand on the second. With zero for a limit the sign of a zero would depend on the order too.
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    public Vector256<float> Map(Vector256<float> raw) =>
-        Vector256.MinNative(Vector256.Create(upper), Vector256.MaxNative(Vector256.Create(lower), raw));
+    public TVector Map<TVector>(TVector raw)
+        where TVector : struct, IFloatVector<TVector> =>
+        TVector.MinNative(TVector.Create(upper), TVector.MaxNative(TVector.Create(lower), raw));
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    public Vector256<float> Slope(Vector256<float> raw, Vector256<float> mapped) => Vector256.Equals(raw, mapped) & Vector256<float>.One;
+    public TVector Slope<TVector>(TVector raw, TVector mapped)
+        where TVector : struct, IFloatVector<TVector> => TVector.AreEqual(raw, mapped) & TVector.Create(1);
 }

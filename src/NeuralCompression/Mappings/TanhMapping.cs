@@ -2,6 +2,7 @@ using System.Numerics;
 using System.Numerics.Tensors;
 using System.Runtime.InteropServices;
 using System.Runtime.Intrinsics;
+using NeuralCompression.Vectors;
 using static TorchSharp.torch;
 using Tensor = TorchSharp.torch.Tensor;
 
@@ -100,20 +101,36 @@ internal sealed class TanhMapping : WeightMapping
     {
         var vectors = Vectors;
         int i = 0;
-        for (; i <= raw.Length - Vector256<float>.Count; i += Vector256<float>.Count)
+        if (Vector512.IsHardwareAccelerated)
         {
-            vectors.Map(Vector256.Create(raw[i..])).CopyTo(mapped[i..]);
+            i = MapVectors<FloatVector512>(vectors, raw, mapped);
         }
 
+        i += MapVectors<FloatVector256>(vectors, raw[i..], mapped[i..]);
         if (i < raw.Length)
         {
             // The same arithmetic for the rest, so that a value does not depend on its place.
-            Span<float> rest = stackalloc float[Vector256<float>.Count];
+            Span<float> rest = stackalloc float[FloatVector256.Count];
             rest.Clear();
             raw[i..].CopyTo(rest);
-            vectors.Map(Vector256.Create<float>(rest)).CopyTo(rest);
+            MapVectors<FloatVector256>(vectors, rest, rest);
             rest[..(raw.Length - i)].CopyTo(mapped[i..]);
         }
+    }
+
+    // How many it has mapped: as many as fill whole vectors.
+    private static int MapVectors<TVector>(TanhVectors vectors, ReadOnlySpan<float> raw, Span<float> mapped)
+        where TVector : struct, IFloatVector<TVector>
+    {
+        int length = raw.Length - (raw.Length % TVector.Count);
+        ref float source = ref MemoryMarshal.GetReference(raw);
+        ref float target = ref MemoryMarshal.GetReference(mapped[..length]);
+        for (nuint i = 0; i < (nuint)length; i += (nuint)TVector.Count)
+        {
+            vectors.Map(TVector.Load(ref source, i)).Store(ref target, i);
+        }
+
+        return length;
     }
 
     private protected override Tensor InverseInside(Tensor mapped) =>

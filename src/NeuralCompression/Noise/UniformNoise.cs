@@ -79,7 +79,7 @@ internal static class UniformNoise
             throw new ArgumentException("The spans differ in length.", nameof(destination));
         }
 
-        var keys = stackalloc Vector256<ulong>[Philox.KeyCount];
+        var keys = stackalloc ulong[Philox.KeyCount];
         Philox.ExpandKeys(source.Seed, keys);
         ulong block = FirstBlock(source.Tensor, start);
         ulong draw = source.Draw;

@@ -2,6 +2,7 @@ using System.Runtime.CompilerServices;
 using System.Runtime.InteropServices;
 using System.Runtime.Intrinsics;
 using System.Runtime.Intrinsics.X86;
+using NeuralCompression.Vectors;
 
 namespace NeuralCompression.Sessions;
 
@@ -15,7 +16,7 @@ internal static class FusedPasses
     // What the gain's gradient reads before the pass over the same weights, two of its blocks ahead.
     private const int FarAhead = 2048;
 
-    /// <summary>Whether <see cref="Open"/> may be used.</summary>
+    /// <summary>Whether <c>Open</c> may be used.</summary>
     public static bool CanOpen => Avx2.IsSupported;
 
     /// <summary>Checks what stands there and writes g · (m(θ) + noise). Stops where it finds something else, and leaves what follows as it was.</summary>
@@ -26,54 +27,59 @@ internal static class FusedPasses
     /// <param name="mapped">m(θ).</param>
     /// <param name="parameter">Should hold g · m(θ); receives the noisy weights.</param>
     /// <param name="checksum">θ is added to it.</param>
-    public static unsafe int Open(
+    public static int Open(
         in NoiseSource source, long start, float gain, ReadOnlySpan<float> theta, ReadOnlySpan<float> mapped, Span<float> parameter, ref BlockChecksum checksum)
     {
-        const int Step = Philox.VectorStep;
-        int length = mapped.Length - (mapped.Length % Step);
-        if (length > theta.Length || length > parameter.Length)
-        {
-            throw new ArgumentException("The spans differ in length.", nameof(parameter));
-        }
+        int done = Vector512.IsHardwareAccelerated && Avx512F.IsSupported ? Open<FloatVector512>(source, start, gain, theta, mapped, parameter, ref checksum) : 0;
+        return done + Open<FloatVector256>(source, start + done, gain, theta[done..], mapped[done..], parameter[done..], ref checksum);
+    }
 
-        var keys = stackalloc Vector256<ulong>[Philox.KeyCount];
+    private static unsafe int Open<TVector>(
+        in NoiseSource source, long start, float gain, ReadOnlySpan<float> theta, ReadOnlySpan<float> mapped, Span<float> parameter, ref BlockChecksum checksum)
+        where TVector : struct, IFloatVector<TVector>
+    {
+        int count = TVector.Count;
+        int length = mapped.Length - (mapped.Length % (4 * count));
+        ref float raw = ref MemoryMarshal.GetReference(theta[..length]);
+        ref float m = ref MemoryMarshal.GetReference(mapped);
+        ref float held = ref MemoryMarshal.GetReference(parameter[..length]);
+        ulong* keys = stackalloc ulong[Philox.KeyCount];
         Philox.ExpandKeys(source.Seed, keys);
         ulong block = UniformNoise.FirstBlock(source.Tensor, start);
         ulong draw = source.Draw;
-        var scale = Vector256.Create((float)UniformNoise.Scale(source.Amplitude));
-        var factor = Vector256.Create(gain);
+        var scale = TVector.Create((float)UniformNoise.Scale(source.Amplitude));
+        var factor = TVector.Create(gain);
         var sums = checksum;
         int i = 0;
-        fixed (float* raw = theta, m = mapped, held = parameter)
+        for (; i < length; i += 4 * count)
         {
-            for (; i < length; i += Step)
+            nuint at = (nuint)i;
+            var (at1, at2, at3) = (at + (nuint)count, at + (nuint)(2 * count), at + (nuint)(3 * count));
+            var different = Different(TVector.Load(ref m, at) * factor, ref held, at)
+                | Different(TVector.Load(ref m, at1) * factor, ref held, at1)
+                | Different(TVector.Load(ref m, at2) * factor, ref held, at2)
+                | Different(TVector.Load(ref m, at3) * factor, ref held, at3);
+            if (different.AnyBit)
             {
-                var m0 = Vector256.Load(m + i);
-                var m1 = Vector256.Load(m + i + 8);
-                var m2 = Vector256.Load(m + i + 16);
-                var m3 = Vector256.Load(m + i + 24);
-                var different = Different(m0 * factor, held + i) | Different(m1 * factor, held + i + 8) | Different(m2 * factor, held + i + 16) | Different(m3 * factor, held + i + 24);
-                if (different != Vector256<uint>.Zero)
-                {
-                    break;
-                }
-
-                Sse.Prefetch0(m + i + Ahead);
-                Sse.Prefetch0(m + i + Ahead + 16);
-                Sse.Prefetch0(held + i + Ahead);
-                Sse.Prefetch0(held + i + Ahead + 16);
-                Sse.Prefetch0(raw + i + Ahead);
-                Sse.Prefetch0(raw + i + Ahead + 16);
-                sums.Add(Vector256.Load(raw + i).AsUInt32());
-                sums.Add(Vector256.Load(raw + i + 8).AsUInt32());
-                sums.Add(Vector256.Load(raw + i + 16).AsUInt32());
-                sums.Add(Vector256.Load(raw + i + 24).AsUInt32());
-                Philox.Next(keys, draw, block + (ulong)(i / Philox.BlockLength), out var numbers);
-                ((Vector256.Load(m + i) + (Vector256.ConvertToSingle(numbers.First.AsInt32()) * scale)) * factor).Store(held + i);
-                ((Vector256.Load(m + i + 8) + (Vector256.ConvertToSingle(numbers.Second.AsInt32()) * scale)) * factor).Store(held + i + 8);
-                ((Vector256.Load(m + i + 16) + (Vector256.ConvertToSingle(numbers.Third.AsInt32()) * scale)) * factor).Store(held + i + 16);
-                ((Vector256.Load(m + i + 24) + (Vector256.ConvertToSingle(numbers.Fourth.AsInt32()) * scale)) * factor).Store(held + i + 24);
+                break;
             }
+
+            for (nuint line = 0; line < (nuint)(4 * count); line += 16)
+            {
+                Prefetch(ref m, at + line + Ahead);
+                Prefetch(ref held, at + line + Ahead);
+                Prefetch(ref raw, at + line + Ahead);
+            }
+
+            TVector.Load(ref raw, at).AddTo(ref sums);
+            TVector.Load(ref raw, at1).AddTo(ref sums);
+            TVector.Load(ref raw, at2).AddTo(ref sums);
+            TVector.Load(ref raw, at3).AddTo(ref sums);
+            TVector.Noise(keys, draw, block + (ulong)(i / Philox.BlockLength), scale, out var n0, out var n1, out var n2, out var n3);
+            ((TVector.Load(ref m, at) + n0) * factor).Store(ref held, at);
+            ((TVector.Load(ref m, at1) + n1) * factor).Store(ref held, at1);
+            ((TVector.Load(ref m, at2) + n2) * factor).Store(ref held, at2);
+            ((TVector.Load(ref m, at3) + n3) * factor).Store(ref held, at3);
         }
 
         checksum = sums;
@@ -81,7 +87,8 @@ internal static class FusedPasses
     }
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    private static unsafe Vector256<uint> Different(Vector256<float> values, float* held) => values.AsUInt32() ^ Vector256.Load(held).AsUInt32();
+    private static TVector Different<TVector>(TVector values, ref float held, nuint at)
+        where TVector : struct, IFloatVector<TVector> => values ^ TVector.Load(ref held, at);
 
     /// <summary>Constrains θ, maps it, and writes m(θ) and g · m(θ), if the parameter held what it should.</summary>
     /// <param name="mapping">The mapping.</param>
@@ -98,35 +105,48 @@ internal static class FusedPasses
         TMapping mapping, bool constrains, float zeroPoint, float gainBefore, float gain, Span<float> theta, Span<float> mapped, Span<float> parameter, ref BlockChecksum checksum, ref bool untouched)
         where TMapping : struct, IVectorMapping
     {
-        int length = theta.Length - (theta.Length % Vector256<float>.Count);
+        int done = Vector512.IsHardwareAccelerated
+            ? Follow<FloatVector512, TMapping>(mapping, constrains, zeroPoint, gainBefore, gain, theta, mapped, parameter, ref checksum, ref untouched)
+            : 0;
+        return done + Follow<FloatVector256, TMapping>(mapping, constrains, zeroPoint, gainBefore, gain, theta[done..], mapped[done..], parameter[done..], ref checksum, ref untouched);
+    }
+
+    private static int Follow<TVector, TMapping>(
+        TMapping mapping, bool constrains, float zeroPoint, float gainBefore, float gain, Span<float> theta, Span<float> mapped, Span<float> parameter, ref BlockChecksum checksum, ref bool untouched)
+        where TVector : struct, IFloatVector<TVector>
+        where TMapping : struct, IVectorMapping
+    {
+        int length = theta.Length - (theta.Length % TVector.Count);
         ref float raw = ref MemoryMarshal.GetReference(theta);
         ref float m = ref MemoryMarshal.GetReference(mapped[..length]);
         ref float held = ref MemoryMarshal.GetReference(parameter[..length]);
-        var different = Vector256<uint>.Zero;
+        var different = TVector.Create(0);
+        var zero = TVector.Create(zeroPoint);
+        var factorBefore = TVector.Create(gainBefore);
+        var factor = TVector.Create(gain);
         var sums = checksum;
-        for (nuint i = 0; i < (nuint)length; i += (nuint)Vector256<float>.Count)
+        for (nuint i = 0; i < (nuint)length; i += (nuint)TVector.Count)
         {
             Prefetch(ref raw, i + Ahead);
             Prefetch(ref m, i + Ahead);
             Prefetch(ref held, i + Ahead);
-            var before = Vector256.LoadUnsafe(ref m, i) * gainBefore;
-            different |= before.AsUInt32() ^ Vector256.LoadUnsafe(ref held, i).AsUInt32();
-            var value = Vector256.LoadUnsafe(ref raw, i);
+            different |= (TVector.Load(ref m, i) * factorBefore) ^ TVector.Load(ref held, i);
+            var value = TVector.Load(ref raw, i);
             var image = mapping.Map(value);
             if (constrains)
             {
                 value = image;
-                value.StoreUnsafe(ref raw, i);
+                value.Store(ref raw, i);
             }
 
-            sums.Add(value.AsUInt32());
-            image = Vector256.AndNot(image, Vector256.Equals(value, Vector256.Create(zeroPoint)));
-            image.StoreUnsafe(ref m, i);
-            (image * gain).StoreUnsafe(ref held, i);
+            value.AddTo(ref sums);
+            image = TVector.Clear(image, TVector.AreEqual(value, zero));
+            image.Store(ref m, i);
+            (image * factor).Store(ref held, i);
         }
 
         checksum = sums;
-        untouched &= different == Vector256<uint>.Zero;
+        untouched &= !different.AnyBit;
         return length;
     }
 
@@ -142,24 +162,33 @@ internal static class FusedPasses
         TMapping mapping, double correction, float zeroPoint, ReadOnlySpan<float> mapped, ReadOnlySpan<float> moment, ReadOnlySpan<float> term, Span<float> theta)
         where TMapping : struct, IVectorMapping
     {
-        int length = theta.Length - (theta.Length % Vector256<float>.Count);
+        int done = Vector512.IsHardwareAccelerated ? Move<FloatVector512, TMapping>(mapping, correction, zeroPoint, mapped, moment, term, theta) : 0;
+        return done + Move<FloatVector256, TMapping>(mapping, correction, zeroPoint, mapped[done..], moment[done..], term[done..], theta[done..]);
+    }
+
+    private static int Move<TVector, TMapping>(
+        TMapping mapping, double correction, float zeroPoint, ReadOnlySpan<float> mapped, ReadOnlySpan<float> moment, ReadOnlySpan<float> term, Span<float> theta)
+        where TVector : struct, IFloatVector<TVector>
+        where TMapping : struct, IVectorMapping
+    {
+        int length = theta.Length - (theta.Length % TVector.Count);
         ref float m = ref MemoryMarshal.GetReference(mapped[..length]);
         ref float mean = ref MemoryMarshal.GetReference(moment[..length]);
         ref float gradient = ref MemoryMarshal.GetReference(term[..length]);
         ref float raw = ref MemoryMarshal.GetReference(theta);
-        var divisor = Vector256.Create((float)correction);
-        var epsilon = Vector256.Create((float)ProximalSettings.Epsilon);
-        var zero = Vector256.Create(zeroPoint);
-        for (nuint i = 0; i < (nuint)length; i += (nuint)Vector256<float>.Count)
+        var divisor = TVector.Create((float)correction);
+        var epsilon = TVector.Create((float)ProximalSettings.Epsilon);
+        var zero = TVector.Create(zeroPoint);
+        for (nuint i = 0; i < (nuint)length; i += (nuint)TVector.Count)
         {
             Prefetch(ref m, i + Ahead);
             Prefetch(ref mean, i + Ahead);
             Prefetch(ref raw, i + Ahead);
-            var before = Vector256.LoadUnsafe(ref raw, i);
-            var step = Vector256.LoadUnsafe(ref gradient, i) * mapping.Slope(before, Vector256.LoadUnsafe(ref m, i));
-            var after = before - (step / (Vector256.Sqrt(Vector256.LoadUnsafe(ref mean, i) / divisor) + epsilon));
-            var crossed = (Vector256.GreaterThan(before, zero) & Vector256.LessThan(after, zero)) | (Vector256.LessThan(before, zero) & Vector256.GreaterThan(after, zero));
-            Vector256.ConditionalSelect(crossed, zero, after).StoreUnsafe(ref raw, i);
+            var before = TVector.Load(ref raw, i);
+            var step = TVector.Load(ref gradient, i) * mapping.Slope(before, TVector.Load(ref m, i));
+            var after = before - (step / (TVector.Sqrt(TVector.Load(ref mean, i) / divisor) + epsilon));
+            var crossed = (TVector.AreLess(zero, before) & TVector.AreLess(after, zero)) | (TVector.AreLess(before, zero) & TVector.AreLess(zero, after));
+            TVector.Select(crossed, zero, after).Store(ref raw, i);
         }
 
         return length;
@@ -167,17 +196,21 @@ internal static class FusedPasses
 
     /// <summary>Adds the chain-ruled gradients of task and compression term to that of θ, and writes g · m(θ) back.</summary>
     /// <param name="mapping">The mapping.</param>
+    /// <param name="compression">The gradient of the compression term by m.</param>
+    /// <param name="zeroPoint">θ of a zero weight.</param>
     /// <param name="gain">The gain.</param>
     /// <param name="theta">θ.</param>
     /// <param name="mapped">m(θ).</param>
     /// <param name="received">The parameter's gradient.</param>
-    /// <param name="support">Zero where the task's gradient does not count; empty where all does.</param>
-    /// <param name="term">The gradient of the compression term by m; empty for none.</param>
-    /// <param name="termFirst">Whether it is added before the task's.</param>
+    /// <param name="support">Zero where m(θ) is zero and the task's gradient does not count; empty where all does.</param>
+    /// <param name="term">What <see cref="StoredTerm"/> reads; else empty.</param>
+    /// <param name="termFirst">Whether the term is added before the task's.</param>
     /// <param name="collected">The gradient of θ.</param>
     /// <param name="parameter">Receives g · m(θ).</param>
-    public static int Collect<TMapping>(
+    public static int Collect<TMapping, TTerm>(
         TMapping mapping,
+        TTerm compression,
+        float zeroPoint,
         float gain,
         ReadOnlySpan<float> theta,
         ReadOnlySpan<float> mapped,
@@ -188,55 +221,104 @@ internal static class FusedPasses
         Span<float> collected,
         Span<float> parameter)
         where TMapping : struct, IVectorMapping
+        where TTerm : struct, ITermVectors
     {
-        int length = mapped.Length - (mapped.Length % Vector256<float>.Count);
+        int done = Vector512.IsHardwareAccelerated
+            ? Collect<FloatVector512, TMapping, TTerm>(mapping, compression, zeroPoint, gain, theta, mapped, received, support, term, termFirst, collected, parameter)
+            : 0;
+        return done + Collect<FloatVector256, TMapping, TTerm>(
+            mapping,
+            compression,
+            zeroPoint,
+            gain,
+            theta[done..],
+            mapped[done..],
+            received[done..],
+            support.IsEmpty ? support : support[done..],
+            term.IsEmpty ? term : term[done..],
+            termFirst,
+            collected[done..],
+            parameter[done..]);
+    }
+
+    private static int Collect<TVector, TMapping, TTerm>(
+        TMapping mapping,
+        TTerm compression,
+        float zeroPoint,
+        float gain,
+        ReadOnlySpan<float> theta,
+        ReadOnlySpan<float> mapped,
+        ReadOnlySpan<float> received,
+        ReadOnlySpan<sbyte> support,
+        ReadOnlySpan<float> term,
+        bool termFirst,
+        Span<float> collected,
+        Span<float> parameter)
+        where TVector : struct, IFloatVector<TVector>
+        where TMapping : struct, IVectorMapping
+        where TTerm : struct, ITermVectors
+    {
+        int length = mapped.Length - (mapped.Length % TVector.Count);
         ref float raw = ref MemoryMarshal.GetReference(theta[..length]);
         ref float m = ref MemoryMarshal.GetReference(mapped);
         ref float task = ref MemoryMarshal.GetReference(received[..length]);
-        ref float compression = ref MemoryMarshal.GetReference(term.IsEmpty ? term : term[..length]);
+        ref float stored = ref MemoryMarshal.GetReference(typeof(TTerm) == typeof(StoredTerm) ? term[..length] : term);
         ref float sum = ref MemoryMarshal.GetReference(collected[..length]);
         ref float held = ref MemoryMarshal.GetReference(parameter[..length]);
-        bool first = !term.IsEmpty && termFirst;
-        bool last = !term.IsEmpty && !termFirst;
+        var factor = TVector.Create(gain);
+        var zero = TVector.Create(zeroPoint);
         bool masked = !support.IsEmpty;
-        for (nuint i = 0; i < (nuint)length; i += (nuint)Vector256<float>.Count)
+
+        // What mapping again costs less than reading need not be read, but for frozen zeros, whose θ tells nothing.
+        bool maps = TMapping.MapsCheaply && !masked;
+        for (nuint i = 0; i < (nuint)length; i += (nuint)TVector.Count)
         {
-            Prefetch(ref m, i + Ahead);
-            Prefetch(ref sum, i + Ahead);
-            if (TMapping.SlopeReadsRaw)
+            if (!maps)
+            {
+                Prefetch(ref m, i + Ahead);
+            }
+
+            if (TMapping.SlopeReadsRaw || maps)
             {
                 Prefetch(ref raw, i + Ahead);
             }
 
+            Prefetch(ref sum, i + Ahead);
             Prefetch(ref task, i + FarAhead);
             Prefetch(ref held, i + FarAhead);
             // Everything is read before anything is written: tensors often lie a multiple of a page apart, and the processor takes a read for one of what was just written at the same place in a page.
-            var image = Vector256.LoadUnsafe(ref m, i);
-            var slope = mapping.Slope(TMapping.SlopeReadsRaw ? Vector256.LoadUnsafe(ref raw, i) : image, image);
-            var gradient = Vector256.LoadUnsafe(ref task, i) * gain;
-            var total = Vector256.LoadUnsafe(ref sum, i);
+            var image = maps ? Map(mapping, TVector.Load(ref raw, i), zero) : TVector.Load(ref m, i);
+            var slope = mapping.Slope(TMapping.SlopeReadsRaw ? TVector.Load(ref raw, i) : image, image);
+            var gradient = TVector.Load(ref task, i) * factor;
+            var total = TVector.Load(ref sum, i);
             if (masked)
             {
-                gradient = Vector256.AndNot(gradient, OutsideOf(support[(int)i..]));
+                gradient = TVector.Clear(gradient, TVector.WhereZero(support[(int)i..]));
             }
 
-            if (first)
+            if (TTerm.Exists && termFirst)
             {
-                total = (Vector256.LoadUnsafe(ref compression, i) * slope) + total;
+                total = (compression.Gradient(image, ref stored, i) * slope) + total;
             }
 
             total = (gradient * slope) + total;
-            if (last)
+            if (TTerm.Exists && !termFirst)
             {
-                total = (Vector256.LoadUnsafe(ref compression, i) * slope) + total;
+                total = (compression.Gradient(image, ref stored, i) * slope) + total;
             }
 
-            (image * gain).StoreUnsafe(ref held, i);
-            total.StoreUnsafe(ref sum, i);
+            (image * factor).Store(ref held, i);
+            total.Store(ref sum, i);
         }
 
         return length;
     }
+
+    // m of θ, with zeros that are zeros.
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    private static TVector Map<TVector, TMapping>(TMapping mapping, TVector raw, TVector zeroPoint)
+        where TVector : struct, IFloatVector<TVector>
+        where TMapping : struct, IVectorMapping => TVector.Clear(mapping.Map(raw), TVector.AreEqual(raw, zeroPoint));
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     private static unsafe void Prefetch(ref float start, nuint index)
@@ -246,13 +328,5 @@ internal static class FusedPasses
             // An address, not an access: it may lie beyond the end.
             Sse.Prefetch0(Unsafe.AsPointer(ref Unsafe.Add(ref start, index)));
         }
-    }
-
-    // All bits where the support's next eight entries are zero.
-    [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    private static Vector256<float> OutsideOf(ReadOnlySpan<sbyte> support)
-    {
-        var signs = Vector128.WidenLower(Vector128.CreateScalarUnsafe(MemoryMarshal.Read<long>(MemoryMarshal.AsBytes(support))).AsSByte());
-        return Vector256.Equals(Vector256.Create(Vector128.WidenLower(signs), Vector128.WidenUpper(signs)), Vector256<int>.Zero).AsSingle();
     }
 }

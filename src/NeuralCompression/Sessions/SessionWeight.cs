@@ -220,6 +220,16 @@ internal abstract class SessionWeight : IDisposable
 
     protected void MappedChanged() => _isMeasured = false;
 
+    /// <summary>Whether the present m(θ) was measured; then the next one will be wanted too.</summary>
+    protected bool IsMeasured => _isMeasured;
+
+    /// <summary>Takes the measure of the present m(θ) from a pass that had it at hand.</summary>
+    protected void TakeMeasure(SparsityRatio whole)
+    {
+        Term.TakeMeasure(whole);
+        (_isMeasured, _isCounted) = (true, false);
+    }
+
     private void MeasureTerm(LossStrengths strengths)
     {
         bool equalizer = strengths.Equalizer != 0;

@@ -277,6 +277,7 @@ internal sealed class SpanSessionWeight<T> : SessionWeight
         ReadOnlySpan<T> mapped = MappedSpan;
         var parameter = ParameterSpan;
         var strengths = StrengthSpan;
+        var single = loss && strengths.IsEmpty ? Term.Single : null;
         Span<T> terms = stackalloc T[BlockLength];
         double gainGradient = 0;
         for (int i = 0; i < received.Length; i += BlockLength)
@@ -297,14 +298,25 @@ internal sealed class SpanSessionWeight<T> : SessionWeight
                 continue;
             }
 
-            var term = loss ? terms[..n] : default;
-            if (loss)
+            var stored = single is null && loss ? terms[..n] : default;
+            if (!stored.IsEmpty)
             {
-                Term.Gradient(m, strengths.IsEmpty ? default : strengths.Slice(i, n), i, term);
+                Term.Gradient(m, strengths.IsEmpty ? default : strengths.Slice(i, n), i, stored);
             }
 
-            int done = CollectFused(i, received.Slice(i, n), term, lossFirst, collected.Slice(i, n), held);
-            CollectBlock(i + done, received.Slice(i, n)[done..], term.IsEmpty ? term : term[done..], lossFirst, collected.Slice(i, n)[done..], held[done..]);
+            int done = CollectFused(i, received.Slice(i, n), single, stored, lossFirst, collected.Slice(i, n), held);
+            if (done == n)
+            {
+                continue;
+            }
+
+            var term = loss ? terms[done..n] : default;
+            if (loss)
+            {
+                Term.Gradient(m[done..], strengths.IsEmpty ? default : strengths.Slice(i + done, n - done), i + done, term);
+            }
+
+            CollectBlock(i + done, received.Slice(i, n)[done..], term, lossFirst, collected.Slice(i, n)[done..], held[done..]);
         }
 
         if (LogGain is not null)
@@ -314,29 +326,42 @@ internal sealed class SpanSessionWeight<T> : SessionWeight
         }
     }
 
-    // What CollectBlock does, in one pass where there is one for the mapping; how many weights it has done.
-    private int CollectFused(int start, ReadOnlySpan<T> received, ReadOnlySpan<T> term, bool termFirst, Span<T> collected, Span<T> parameter)
+    // What CollectBlock does, in one pass where there is one for the mapping; how many weights it has done. The term is one pair or two for all weights, or stored, or there is none.
+    private int CollectFused(int start, ReadOnlySpan<T> received, GradientCoefficients? single, ReadOnlySpan<T> stored, bool termFirst, Span<T> collected, Span<T> parameter)
     {
         return typeof(T) != typeof(float) || IsDirect ? 0
             : Mapping switch
             {
-                TanhMapping tanh => Run(tanh.Vectors, received, term, collected, parameter),
-                ClampMapping { Vectors: { } clamp } => Run(clamp, received, term, collected, parameter),
+                TanhMapping tanh => WithTerm(tanh.Vectors, received, stored, collected, parameter),
+                ClampMapping { Vectors: { } clamp } => WithTerm(clamp, received, stored, collected, parameter),
                 _ => 0,
             };
 
-        int Run<TMapping>(TMapping mapping, ReadOnlySpan<T> received, ReadOnlySpan<T> term, Span<T> collected, Span<T> parameter)
+        int WithTerm<TMapping>(TMapping mapping, ReadOnlySpan<T> received, ReadOnlySpan<T> stored, Span<T> collected, Span<T> parameter)
+            where TMapping : struct, IVectorMapping =>
+            single switch
+            {
+                { IsOnePair: true } pair => Run(mapping, new OnePairTerm(pair), received, stored, collected, parameter),
+                { } pairs => Run(mapping, new TwoPairTerm(pairs), received, stored, collected, parameter),
+                null when stored.IsEmpty => Run(mapping, default(NoTerm), received, stored, collected, parameter),
+                null => Run(mapping, default(StoredTerm), received, stored, collected, parameter),
+            };
+
+        int Run<TMapping, TTerm>(TMapping mapping, TTerm term, ReadOnlySpan<T> received, ReadOnlySpan<T> stored, Span<T> collected, Span<T> parameter)
             where TMapping : struct, IVectorMapping
+            where TTerm : struct, ITermVectors
         {
             var support = SupportSpan;
             return FusedPasses.Collect(
                 mapping,
+                term,
+                (float)ZeroPoint,
                 float.CreateTruncating(GainValue),
                 Single(ThetaSpan.Slice(start, received.Length)),
                 Single(MappedSpan.Slice(start, received.Length)),
                 Single(received),
                 support.IsEmpty ? support : support.Slice(start, received.Length),
-                Single(term),
+                Single(stored),
                 termFirst,
                 Single(collected),
                 Single(parameter));
@@ -447,6 +472,7 @@ internal sealed class SpanSessionWeight<T> : SessionWeight
         var mapped = MappedSpan;
         bool untouched = true;
         bool moves = !IsAssigned && proximal is { Strengths.Any: true } && Moment is not null;
+        bool measures = IsMeasured && Term.IsWhole && Strength is null;
         if (IsAssigned)
         {
             untouched = Holds(gainBefore);
@@ -461,6 +487,7 @@ internal sealed class SpanSessionWeight<T> : SessionWeight
         }
 
         var checksum = default(BlockChecksum);
+        var measure = default(SparsityRatio);
         for (int i = 0; i < theta.Length; i += BlockLength)
         {
             int n = Math.Min(BlockLength, theta.Length - i);
@@ -473,10 +500,22 @@ internal sealed class SpanSessionWeight<T> : SessionWeight
 
             int done = FollowFused(i, n, gainBefore, gain, constrains: Mapping.Kind == MappingKind.Clamp, checks: !moves, ref checksum, ref untouched);
             FollowBlock(i + done, n - done, gainBefore, gain, checks: !moves, ref checksum, ref untouched);
+
+            // While it still is in cache.
+            int end = i + n;
+            if (measures && (end % SparsityRatio.SumBlock == 0 || end == theta.Length))
+            {
+                measure += SparsityRatio.OfBlock<T>(mapped[((end - 1) / SparsityRatio.SumBlock * SparsityRatio.SumBlock)..end]);
+            }
         }
 
         _checksum = checksum;
         MappedChanged();
+        if (measures)
+        {
+            TakeMeasure(measure);
+        }
+
         return untouched;
     }
 

@@ -117,17 +117,30 @@ public sealed class FusedPassesTests
     public void Collect_AnyValues_EqualsOneOperationAfterTheOther(string name)
     {
         var mapping = Mapping(name);
+        float zero = (float)mapping.Inverse(0.0);
+        var onePair = GradientCoefficients.Everywhere(0.3, 0.7);
+        var twoPairs = new GradientCoefficients(0.3, 0.7, -0.2, 0.1, 0.4);
         foreach (int length in Lengths)
         {
-            foreach (string kind in new[] { "task", "term first", "term last", "frozen, term last" })
+            foreach (string kind in new[] { "task", "term first", "term last", "frozen, term last", "pair first", "pair last", "pairs last", "frozen, pairs last" })
             {
                 float[] theta = Values(5, length);
                 float[] mapped = new float[length];
                 mapping.Map<float>(theta, mapped);
                 float[] received = Values(6, length);
-                float[] term = kind == "task" ? [] : Values(7, length);
-                bool first = kind == "term first";
+                bool first = kind.EndsWith("first", StringComparison.Ordinal);
                 sbyte[] support = kind.StartsWith("frozen", StringComparison.Ordinal) ? [.. theta.Select((_, i) => (sbyte)((i % 3) - 1))] : [];
+                for (int i = 0; i < length; i++)
+                {
+                    mapped[i] = theta[i] == zero || (support.Length > 0 && support[i] == 0) ? 0 : mapped[i];
+                }
+
+                float[] term = kind == "task" ? [] : Values(7, length);
+                if (kind.Contains("pair", StringComparison.Ordinal))
+                {
+                    (kind.Contains("pairs", StringComparison.Ordinal) ? twoPairs : onePair).Write<float>(mapped, default, term);
+                }
+
                 float[] collected = Values(8, length);
                 float[] parameter = Values(9, length);
                 int done = length / 8 * 8;
@@ -148,16 +161,26 @@ public sealed class FusedPassesTests
                     expectedParameter[i] = mapped[i] * Gain;
                 }
 
-                int handled = mapping switch
+                int handled = (kind == "task" ? kind : kind.Split(' ')[^2]) switch
                 {
-                    TanhMapping tanh => FusedPasses.Collect(tanh.Vectors, Gain, theta, mapped, received, support, term, first, collected, parameter),
-                    ClampMapping clamp => FusedPasses.Collect(clamp.Vectors!.Value, Gain, theta, mapped, received, support, term, first, collected, parameter),
-                    _ => -1,
+                    "pair" => Handle(new OnePairTerm(onePair)),
+                    "pairs" => Handle(new TwoPairTerm(twoPairs)),
+                    "term" => Handle(default(StoredTerm)),
+                    _ => Handle(default(NoTerm)),
                 };
 
                 Assert.Equal(done, handled);
                 AssertSameBits(expected, collected);
                 AssertSameBits(expectedParameter, parameter);
+
+                int Handle<TTerm>(TTerm compression)
+                    where TTerm : struct, ITermVectors =>
+                    mapping switch
+                    {
+                        TanhMapping tanh => FusedPasses.Collect(tanh.Vectors, compression, zero, Gain, theta, mapped, received, support, term, first, collected, parameter),
+                        ClampMapping clamp => FusedPasses.Collect(clamp.Vectors!.Value, compression, zero, Gain, theta, mapped, received, support, term, first, collected, parameter),
+                        _ => -1,
+                    };
             }
         }
     }

@@ -41,14 +41,18 @@ public sealed class ModuleKindTests(ITestOutputHelper output)
         session.Step(optimizer);
         for (int step = 0; step < 3; step++)
         {
-            optimizer.zero_grad();
-            using (session.BeginStep())
-            {
-                (model.call(input).square().mean() + session.Loss()).backward();
-            }
-
-            session.Step(optimizer);
+            Step(session, model, input, optimizer);
         }
+
+        // Other gains and a steeper mapping: the same function, and training goes on.
+        double[] output = Values(model.call(input));
+        double[] gains = [.. session.Weights.Select(w => w.Gain)];
+        var report = session.Refit(optimizer, steepness: 1.5);
+        Assert.True(report.OptimizerCarried);
+        Assert.All(session.Weights.Zip(gains), p => Assert.NotEqual(p.Second, p.First.Gain));
+        AssertClose(output, Values(model.call(input)), relative: 1e-11, absolute: 1e-12);
+        Step(session, model, input, optimizer);
+        Assert.NotEqual(output, Values(model.call(input)));
 
         session.Quantize();
         session.Save(folder.File("model.ncm"));
@@ -75,15 +79,13 @@ public sealed class ModuleKindTests(ITestOutputHelper output)
             var optimizer = optim.SGD(session.Parameters(), 0.05);
             for (int i = 0; i < 5; i++)
             {
-                optimizer.zero_grad();
-                using (session.BeginStep())
-                {
-                    (model.call(input).square().mean() + session.Loss()).backward();
-                }
-
-                session.Step(optimizer);
+                Step(session, model, input, optimizer);
             }
 
+            double[] before = Values(model.call(input));
+            Assert.True(session.Refit(optimizer).OptimizerCarried);
+            AssertClose(before, Values(model.call(input)), relative: 1e-11, absolute: 1e-12);
+            Step(session, model, input, optimizer);
             results[strided ? 1 : 0] = Values(model.Weight);
         }
 
@@ -108,13 +110,7 @@ public sealed class ModuleKindTests(ITestOutputHelper output)
         var input = Random(5, ScalarType.Float32, 6, 4).cuda();
         for (int i = 0; i < 5; i++)
         {
-            optimizer.zero_grad();
-            using (session.BeginStep())
-            {
-                (model.call(input).square().mean() + session.Loss()).backward();
-            }
-
-            session.Step(optimizer);
+            Step(session, model, input, optimizer);
         }
 
         session.FixLevels();
@@ -122,6 +118,17 @@ public sealed class ModuleKindTests(ITestOutputHelper output)
         using var loaded = TestModels.Mlp(ScalarType.Float32, 5);
         loaded.LoadCompressed(folder.File("model.ncm"));
         TestModels.AssertEqual(model.cpu(), loaded);
+    }
+
+    private static void Step(CompressionSession session, nn.Module<Tensor, Tensor> model, Tensor input, optim.Optimizer optimizer)
+    {
+        optimizer.zero_grad();
+        using (session.BeginStep())
+        {
+            (model.call(input).square().mean() + session.Loss()).backward();
+        }
+
+        session.Step(optimizer);
     }
 
     private static double Difference(CompressionSession session, Any model, Tensor input, CompressedWeight weight, int index)

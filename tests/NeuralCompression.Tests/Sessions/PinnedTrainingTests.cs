@@ -10,26 +10,26 @@ namespace NeuralCompression.Tests.Sessions;
 /// <summary>
 /// What a short fixed training leaves, to the last bit, before and after any change that is only to make it faster. The results in benchmarks/results were trained with these numbers: a hash that changes makes them those of another program.
 /// </summary>
-/// <remarks>Task gradient and optimizer are elementwise and exact, so nothing here depends on libtorch's matrix products; the order of the sums of L1, L2 and gain gradients depends on the vector width, hence the one machine type.</remarks>
+/// <remarks>Task gradient and optimizer are elementwise and exact, so nothing here depends on libtorch's matrix products; the order of the sums of L1, L2 and gain gradients depends on the vector width, hence two hashes.</remarks>
 public sealed class PinnedTrainingTests
 {
     private const int Steps = 8;
 
-    public static TheoryData<string, string> Cases => new()
+    public static TheoryData<string, string, string> Cases => new()
     {
-        { "autograd, tanh", "ae38a57433948578" },
-        { "direct, clamp, shrink-only, rate", "e67d798e46587351" },
-        { "direct, sigmoid, float64", "8923f2eb49fd5757" },
-        { "proximal, clamp, rounded, targeted noise, frozen", "6855e4399554baac" },
-        { "proximal, tanh, strengths, half rounded", "14b498c38a98c46c" },
-        { "direct, identity, fixed gain", "e207dcd8c6fedf01" },
-        { "direct, tanh, rows, equalizer, fixed levels", "67f1e8258756367c" },
-        { "autograd, clamp, two scopes a step", "2331c955ff6d0513" },
+        { "autograd, tanh", "ae38a57433948578", "dce9104d3fac58e2" },
+        { "direct, clamp, shrink-only, rate", "e67d798e46587351", "46e77a21bcd39745" },
+        { "direct, sigmoid, float64", "8923f2eb49fd5757", "a5cb835cae42cc05" },
+        { "proximal, clamp, rounded, targeted noise, frozen", "6855e4399554baac", "17df9802a58e7944" },
+        { "proximal, tanh, strengths, half rounded", "14b498c38a98c46c", "d8fe277fbf97decc" },
+        { "direct, identity, fixed gain", "e207dcd8c6fedf01", "08f94480ea7dda59" },
+        { "direct, tanh, rows, equalizer, fixed levels", "67f1e8258756367c", "6bf37e8386484996" },
+        { "autograd, clamp, two scopes a step", "2331c955ff6d0513", "5c0f5312d9944396" },
     };
 
     [PinnedTheory]
     [MemberData(nameof(Cases))]
-    public void Training_AFewSteps_LeavesTheRecordedBits(string name, string expected)
+    public void Training_AFewSteps_LeavesTheRecordedBits(string name, string with256, string with512)
     {
         using var model = new Weights(name.Contains("float64", StringComparison.Ordinal) ? ScalarType.Float64 : ScalarType.Float32);
         using var session = new CompressionSession(model, Options(name));
@@ -61,7 +61,7 @@ public sealed class PinnedTrainingTests
             hash.AppendData(TestTensors.Bits(parameter));
         }
 
-        Assert.Equal(expected, Convert.ToHexStringLower(hash.GetHashAndReset())[..16]);
+        Assert.Equal(Vector512.IsHardwareAccelerated ? with512 : with256, Convert.ToHexStringLower(hash.GetHashAndReset())[..16]);
     }
 
     private static void Step(Weights model, CompressionSession session, optim.Optimizer optimizer, int scopes)
@@ -146,15 +146,15 @@ public sealed class PinnedTrainingTests
     }
 }
 
-/// <summary>A theory whose numbers were recorded with vectors of 256 bits.</summary>
+/// <summary>A theory whose numbers were recorded with vectors of 256 bits, and with those of 512.</summary>
 [AttributeUsage(AttributeTargets.Method)]
 internal sealed class PinnedTheoryAttribute : TheoryAttribute
 {
     public PinnedTheoryAttribute()
     {
-        if (!Vector256.IsHardwareAccelerated || Vector512.IsHardwareAccelerated)
+        if (!Vector256.IsHardwareAccelerated)
         {
-            Skip = "The recorded numbers are those of 256-bit vectors.";
+            Skip = "The recorded numbers are those of vectors of 256 and of 512 bits.";
         }
     }
 }

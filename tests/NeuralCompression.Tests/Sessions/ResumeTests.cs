@@ -1,3 +1,4 @@
+using System.Diagnostics;
 using NeuralCompression.Tests.Support;
 using TorchSharp;
 using TorchSharp.Modules;
@@ -62,6 +63,38 @@ public sealed class ResumeTests
             {
                 AssertSameBits(expected, actual);
             }
+        }
+    }
+
+    // Within a ramp, just before zeros are frozen, and several times; every part is a process of its own.
+    [Theory]
+    [InlineData(13)]
+    [InlineData(41)]
+    [InlineData(14, 42, 45)]
+    public void LoadState_InANewProcess_GoesOnBitForBit(params int[] stops)
+    {
+        using var whole = new TemporaryFolder();
+        using var parts = new TemporaryFolder();
+        Train(whole, 0, ResumedTraining.Steps);
+        int first = 0;
+        foreach (int stop in (int[])[.. stops, ResumedTraining.Steps])
+        {
+            Train(parts, first, stop);
+            first = stop;
+        }
+
+        foreach (string name in new[] { "state.ncm", "model.ncm" })
+        {
+            Assert.Equal(File.ReadAllBytes(whole.File(name)), File.ReadAllBytes(parts.File(name)));
+        }
+
+        static void Train(TemporaryFolder folder, int first, int end)
+        {
+            string[] arguments = [typeof(ResumedTraining).Assembly.Location, folder.File(""), $"{first}", $"{end}"];
+            using var process = Process.Start(new ProcessStartInfo("dotnet", arguments) { RedirectStandardError = true })!;
+            string errors = process.StandardError.ReadToEnd();
+            process.WaitForExit();
+            Assert.True(process.ExitCode == 0, errors);
         }
     }
 

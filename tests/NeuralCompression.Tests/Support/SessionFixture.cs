@@ -7,18 +7,15 @@ namespace NeuralCompression.Tests.Support;
 /// <summary>A session on the small network with a smooth task on fixed data.</summary>
 internal sealed class SessionFixture : IDisposable
 {
-    private readonly Tensor _input;
-    private readonly Tensor _target;
-
     public SessionFixture(CompressionOptions? options = null, ScalarType dtype = ScalarType.Float64, nn.Module<Tensor, Tensor>? model = null, Tensor? input = null)
     {
         Options = options ?? new CompressionOptions();
         Model = model ?? TestModels.Mlp(dtype);
-        _input = input ?? TestTensors.Random(100, dtype, 8, 4);
+        Input = input ?? TestTensors.Random(100, dtype, 8, 4);
         using (no_grad())
         {
-            using var output = Model.call(_input);
-            _target = TestTensors.Random(101, dtype, output.shape);
+            using var output = Model.call(Input);
+            Target = TestTensors.Random(101, dtype, output.shape);
         }
 
         Session = new CompressionSession(Model, Options);
@@ -30,6 +27,10 @@ internal sealed class SessionFixture : IDisposable
     public nn.Module<Tensor, Tensor> Model { get; }
 
     public CompressionSession Session { get; }
+
+    public Tensor Input { get; }
+
+    public Tensor Target { get; }
 
     public ReferenceObjective Reference { get; }
 
@@ -48,9 +49,9 @@ internal sealed class SessionFixture : IDisposable
         return options;
     }
 
-    public Tensor Output() => Model.call(_input);
+    public Tensor Output() => Model.call(Input);
 
-    public Tensor Task() => (Model.call(_input) - _target).square().mean();
+    public Tensor Task() => (Model.call(Input) - Target).square().mean();
 
     /// <summary>One forward and backward; the caller steps.</summary>
     public double Collect(bool loss = true)
@@ -82,7 +83,7 @@ internal sealed class SessionFixture : IDisposable
     {
         Session.Dispose();
         Model.Dispose();
-        _input.Dispose();
-        _target.Dispose();
+        Input.Dispose();
+        Target.Dispose();
     }
 }
