@@ -670,10 +670,6 @@ public sealed class CompressedModelReader : IDisposable
         source.Dispose();
     }
 
-    /// <summary>Opens a file on any source, which is disposed with the reader or on failure.</summary>
-    /// <summary>The position of the tensor of a name; -1 where there is none.</summary>
-    internal int PositionOf(string name) => names.GetValueOrDefault(name, -1);
-
     /// <summary>Opens an update, whose tensors are what it stores of the new model's.</summary>
     internal static CompressedModelReader OpenUpdate(Stream stream, DecodeLimits? limits, bool leaveOpen)
     {
@@ -683,6 +679,7 @@ public sealed class CompressedModelReader : IDisposable
         return Open(stream.CanSeek ? new SeekableSource(stream, leaveOpen) : new ForwardSource(stream, leaveOpen, limits ?? DecodeLimits.Default), limits, asUpdate: true);
     }
 
+    /// <summary>Opens a file on any source, which is disposed with the reader or on failure.</summary>
     internal static CompressedModelReader Open(PayloadSource source, DecodeLimits? limits, bool asUpdate = false)
     {
         try

@@ -11,6 +11,8 @@ namespace NeuralCompression.Codec;
 /// </remarks>
 public sealed class CompressedModelSet : IDisposable
 {
+    private const string Extension = ".ncms";
+
     private readonly SetFiles files;
     private readonly List<CompressedModelShard> shards = [];
     private readonly List<CompressedTensorInfo> tensors = [];
@@ -202,6 +204,9 @@ public sealed class CompressedModelSet : IDisposable
         foreach (CompressedModelShard shard in shards)
             shard.Reader.Dispose();
     }
+
+    /// <summary>Whether a path is that of a manifest: by its name.</summary>
+    internal static bool IsManifest(string path) => path.EndsWith(Extension, StringComparison.OrdinalIgnoreCase);
 
     private static FolderFiles Folder(string manifestPath)
     {

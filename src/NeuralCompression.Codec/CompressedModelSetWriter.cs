@@ -1,5 +1,6 @@
 using System.Security.Cryptography;
 using NeuralCompression.Codec.Container;
+using NeuralCompression.Codec.Updates;
 
 namespace NeuralCompression.Codec;
 
@@ -9,7 +10,7 @@ namespace NeuralCompression.Codec;
 /// takes the place of the old one. The same tensors and options give the same files. Not thread-safe.</para>
 /// <para>Source: docs/format.md, section 16.</para>
 /// </remarks>
-public sealed class CompressedModelSetWriter : IDisposable
+public sealed class CompressedModelSetWriter : IModelWriter
 {
     private readonly string manifestPath;
     private readonly string folder;
@@ -19,6 +20,7 @@ public sealed class CompressedModelSetWriter : IDisposable
     private readonly List<Shard> shards = [];
     private readonly Dictionary<string, Shard> names = new(StringComparer.Ordinal);
     private IReadOnlyList<ShardEntry> before = [];
+    private bool mayDivide = true;
     private bool completed;
     private bool failed;
     private bool disposed;
@@ -181,7 +183,17 @@ public sealed class CompressedModelSetWriter : IDisposable
     /// <exception cref="ObjectDisposedException">The writer is disposed.</exception>
     /// <exception cref="IOException">A file cannot be written; an older set stays whole.</exception>
     /// <remarks>Source: docs/format.md, section 16.</remarks>
-    public IReadOnlyList<CompressionReport> Complete()
+    public IReadOnlyList<CompressionReport> Complete() => Finish(CancellationToken.None);
+
+    bool IModelWriter.MayDivide { set => mayDivide = value; }
+
+    CompressionReport IModelWriter.Complete(CancellationToken cancellationToken)
+    {
+        IReadOnlyList<CompressionReport> reports = Finish(cancellationToken);
+        return new CompressionReport(reports.Sum(report => report.TotalBytes) + new FileInfo(manifestPath).Length, [.. reports.SelectMany(report => report.Tensors)]);
+    }
+
+    private List<CompressionReport> Finish(CancellationToken cancellationToken)
     {
         CheckState();
         failed = true;
@@ -190,9 +202,11 @@ public sealed class CompressedModelSetWriter : IDisposable
         var written = new List<ShardEntry>();
         for (int i = 0; i < shards.Count; i++)
         {
-            reports.Add(shards[i].Finish(folder, i, NameOf, out ShardEntry entry));
+            reports.Add(shards[i].Finish(folder, i, NameOf, out ShardEntry entry, cancellationToken));
             written.Add(entry);
         }
+
+        cancellationToken.ThrowIfCancellationRequested();
 
         using (var manifest = new AtomicFile(manifestPath))
         {
@@ -232,7 +246,7 @@ public sealed class CompressedModelSetWriter : IDisposable
         ArgumentNullException.ThrowIfNull(name);
         if (names.ContainsKey(name))
             throw new ArgumentException($"There is already a tensor '{name}'.", nameof(name));
-        if (shards[^1].Writer.KeptBytes() >= shardBytes)
+        if (mayDivide && shards[^1].Writer.KeptBytes() >= shardBytes)
             shards.Add(new Shard(folder, stem, options));
         return shards[^1].Writer;
     }
@@ -269,9 +283,9 @@ public sealed class CompressedModelSetWriter : IDisposable
         /// <summary>The name the file has been given; null before.</summary>
         internal string? FileName { get; private set; }
 
-        internal CompressionReport Finish(string folder, int index, Func<int, string, string> nameOf, out ShardEntry entry)
+        internal CompressionReport Finish(string folder, int index, Func<int, string, string> nameOf, out ShardEntry entry, CancellationToken cancellationToken)
         {
-            CompressionReport report = Writer.Complete();
+            CompressionReport report = Writer.CompleteAsync(cancellationToken: cancellationToken).GetAwaiter().GetResult();
             string digest = stream.Finish();
             Writer.Dispose();
             string file = nameOf(index, digest);
@@ -321,6 +335,13 @@ public sealed class CompressedModelSetWriter : IDisposable
         {
             hash.AppendData(buffer);
             inner.Write(buffer);
+        }
+
+        public override ValueTask WriteAsync(ReadOnlyMemory<byte> buffer, CancellationToken cancellationToken = default)
+        {
+            cancellationToken.ThrowIfCancellationRequested();
+            Write(buffer.Span);
+            return default;
         }
 
         internal string Finish()

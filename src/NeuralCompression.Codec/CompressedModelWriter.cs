@@ -2,6 +2,7 @@ using System.IO.Compression;
 using System.Runtime.InteropServices;
 using System.Text;
 using NeuralCompression.Codec.Container;
+using NeuralCompression.Codec.Updates;
 using NeuralCompression.Codec.WeightCoding;
 
 namespace NeuralCompression.Codec;
@@ -13,7 +14,7 @@ namespace NeuralCompression.Codec;
 /// threads and in every culture. Not thread-safe.</para>
 /// <para>Source: docs/format.md.</para>
 /// </remarks>
-public sealed class CompressedModelWriter : IDisposable, ITensorSink
+public sealed class CompressedModelWriter : ITensorSink, IModelWriter
 {
     private readonly Stream destination;
     private readonly AtomicFile? file;
@@ -339,6 +340,16 @@ public sealed class CompressedModelWriter : IDisposable, ITensorSink
         if (ReferenceEquals(open, tensor))
             open = null;
     }
+
+    bool IModelWriter.MayDivide
+    {
+        set
+        {
+            // One file.
+        }
+    }
+
+    CompressionReport IModelWriter.Complete(CancellationToken cancellationToken) => CompleteAsync(cancellationToken: cancellationToken).GetAwaiter().GetResult();
 
     private async ValueTask<CompressionReport> Finish(bool isAsync, IProgress<long>? progress, CancellationToken cancellationToken)
     {

@@ -31,7 +31,7 @@ internal sealed class ModelFile : IDisposable
         Paths.CheckInput(path);
         if (path.EndsWith(Paths.Safetensors, StringComparison.OrdinalIgnoreCase))
             throw new ToolException(ExitCode.BadInput, $"'{path}' is a safetensors file; compress it first: ncm compress '{path}'.");
-        if (path.EndsWith(Paths.Set, StringComparison.OrdinalIgnoreCase))
+        if (Paths.IsSet(path))
         {
             CompressedModelSet set = CompressedModelSet.Open(path, Limits);
             return new ModelFile(null, set) { FileBytes = new FileInfo(path).Length + set.Shards.Sum(shard => shard.Length) };

@@ -9,6 +9,9 @@ internal static class Paths
     internal const string Safetensors = ".safetensors";
     internal const string TorchSharp = ".dat";
 
+    /// <summary>Whether a path is that of a set's manifest, by its name.</summary>
+    internal static bool IsSet(string path) => path.EndsWith(Set, StringComparison.OrdinalIgnoreCase);
+
     internal static void CheckInput(string path)
     {
         if (Directory.Exists(path))

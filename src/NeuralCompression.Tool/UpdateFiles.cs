@@ -1,3 +1,4 @@
+using System.IO.Compression;
 using NeuralCompression.Codec;
 
 namespace NeuralCompression.Tool;
@@ -8,7 +9,11 @@ internal static class UpdateFiles
     // The work is done in pieces, so memory sets no limit; but all is decoded, and a file of a few bytes may declare more than can ever be.
     private static readonly DecodeLimits Limits = new() { MaxElementsPerTensor = 1L << 40, MaxDecodedBytesPerTensor = 1L << 40, MaxDecodedBytes = 1L << 40 };
 
-    internal static CompressedModelUpdateOptions Options(int threads, IProgress<double> progress) => new() { MaxDegreeOfParallelism = threads, Progress = progress, Limits = Limits };
+    /// <summary>The length of the files of a set; bytes.</summary>
+    internal const long DefaultShardBytes = 4L << 30;
+
+    internal static CompressedModelUpdateOptions Options(int threads, IProgress<double> progress, CompressionLevel level = CompressionLevel.SmallestSize, long shardBytes = DefaultShardBytes) =>
+        new() { Level = level, MaxDegreeOfParallelism = threads, Progress = progress, Limits = Limits, ShardBytes = shardBytes };
 
     /// <summary>Whether the commands are to take a file for an update: by its name, as they tell sets and safetensors files.</summary>
     internal static bool IsUpdate(string path) => path.EndsWith(Paths.Update, StringComparison.OrdinalIgnoreCase);
@@ -41,13 +46,11 @@ internal static class UpdateFiles
         }
     }
 
-    /// <summary>Refuses what is not one compressed model, in the words of the other commands. The length of the file, bytes.</summary>
+    /// <summary>Refuses what is not a compressed model, in the words of the other commands. The length of its files, bytes.</summary>
     internal static long CheckModel(string path)
     {
         using ModelFile model = ModelFile.Open(path);
-        return path.EndsWith(Paths.Set, StringComparison.OrdinalIgnoreCase)
-            ? throw new ToolException(ExitCode.NotSupported, $"'{path}' is a set of several files, of which there are no updates yet: make one for each of its files.")
-            : model.FileBytes;
+        return model.FileBytes;
     }
 
     internal static void CheckOutput(string[] inputs, string output, bool force)

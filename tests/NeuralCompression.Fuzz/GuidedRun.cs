@@ -13,72 +13,70 @@ internal sealed class GuidedRun
 
     private readonly byte[] seen = new byte[Coverage.MapSize];
     private readonly List<byte[]> pool = [];
+    private readonly MutationTarget target;
     private readonly XorShift random;
     private long accepted;
     private double mostWork;
 
-    private GuidedRun(ulong seed) => random = new XorShift(seed);
+    private GuidedRun(MutationTarget target, ulong seed) => (this.target, random) = (target, new XorShift(seed));
 
     /// <summary>Runs and gives a report in words. Called in the instrumented context.</summary>
-    internal static string Start(long executions, ulong seed, string? folder)
+    internal static string Start(string name, long executions, ulong seed, string? folder)
     {
-        var run = new GuidedRun(seed);
-        byte[][] files = [.. Corpus.Files.Select(file => file.File)];
+        using MutationTarget target = MutationTarget.Create(name);
+        var run = new GuidedRun(target, seed);
+        byte[][] files = [.. target.Files];
         if (folder is not null)
-            files = [.. files, .. Directory.EnumerateFiles(folder, "*.ncm", SearchOption.AllDirectories).Order(StringComparer.Ordinal).Select(File.ReadAllBytes)];
+            files = [.. files, .. Directory.EnumerateFiles(folder, "*" + target.Extension, SearchOption.AllDirectories).Order(StringComparer.Ordinal).Select(File.ReadAllBytes)];
 
         // Once before anything counts, so that static tables are there.
         foreach (byte[] file in files)
-            Victim.Survives(file, out _);
+        {
+            for (int way = 0; way < target.Ways; way++)
+                target.Read(file, way);
+        }
+
         foreach (byte[] file in files)
-            run.Try(file, Victim.Source.Stream, folder);
+            run.Try(file, 0, folder);
         int first = run.pool.Count;
         for (long i = 0; i < executions; i++)
-            run.Try(run.Mutant(), (Victim.Source)run.random.Next(4), folder);
+            run.Try(run.Mutant(), run.random.Next(target.Ways), folder);
         return string.Create(
             CultureInfo.InvariantCulture,
-            $"{executions} executions: {first} inputs of the corpus and {run.pool.Count - first} found reach {run.seen.Count(value => value != 0)} edges; {run.accepted} accepted; the most work was {run.mostWork:P1} of its bound.");
+            $"{executions} executions: {first} inputs to start from and {run.pool.Count - first} found reach {run.seen.Count(value => value != 0)} edges; {run.accepted} accepted; the most work was {run.mostWork:P1} of its bound.");
     }
 
-    private byte[] Mutant()
-    {
-        // Half of the time one of the newest.
-        byte[] parent = pool[random.Next(2) == 0 ? pool.Count - 1 - random.Next(Math.Min(pool.Count, 64)) : random.Next(pool.Count)];
-        int way = random.Next(8);
-        if (way < 4 && Victim.Survives(parent, out _))
-            return Mutator.Structure(parent, pool, random);
-        byte[] mutant = Mutator.Bytes(parent, pool, random);
-        if (way < 7)
-            Mutator.Repair(mutant);
-        return mutant;
-    }
+    // Half of the time of one of the newest.
+    private byte[] Mutant() => target.Mutate(random.Next(2) == 0 ? pool[pool.Count - 1 - random.Next(Math.Min(pool.Count, 64))] : pool[random.Next(pool.Count)], pool, random);
 
-    private void Try(byte[] input, Victim.Source source, string? folder)
+    private void Try(byte[] input, int way, string? folder)
     {
-        var outcome = new Victim.Outcome();
         Coverage.Reset();
         long before = GC.GetAllocatedBytesForCurrentThread();
         try
         {
-            if (Victim.Survives(input, out _, source, outcome))
+            MutationTarget.Reading reading = target.Read(input, way);
+            Check("bytes allocated", GC.GetAllocatedBytesForCurrentThread() - before, reading.MostBytes);
+            Check("blocks run", Coverage.Blocks, reading.MostBlocks);
+            mostWork = Math.Max(mostWork, (double)Coverage.Blocks / reading.MostBlocks);
+            if (reading.Refusal is null)
+            {
                 accepted++;
-            long allocated = GC.GetAllocatedBytesForCurrentThread() - before;
-            Check("bytes allocated", allocated, ResourceBounds.AllocatedBytes(input.Length, outcome));
-            Check("blocks run", Coverage.Blocks, ResourceBounds.Blocks(input.Length, outcome));
-            mostWork = Math.Max(mostWork, (double)Coverage.Blocks / ResourceBounds.Blocks(input.Length, outcome));
+                target.Examine(input);
+            }
         }
         catch (Exception exception)
         {
             if (folder is not null)
-                File.WriteAllBytes(Path.Combine(folder, "crash.ncm"), input);
-            throw new InvalidOperationException($"An input, read as {source}, escaped with {exception.GetType().Name}: {Convert.ToHexString(input)}", exception);
+                File.WriteAllBytes(Path.Combine(folder, "crash" + target.Extension), input);
+            throw new InvalidOperationException($"An input, read in way {way}, escaped with {exception.GetType().Name}: {Convert.ToHexString(input)}", exception);
         }
 
         if (IsNew() && input.Length <= MaxLength)
         {
             pool.Add(input);
             if (folder is not null)
-                File.WriteAllBytes(Path.Combine(folder, $"{pool.Count:D6}.ncm"), input);
+                File.WriteAllBytes(Path.Combine(folder, $"{pool.Count:D6}{target.Extension}"), input);
         }
     }
 

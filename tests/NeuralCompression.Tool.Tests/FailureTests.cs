@@ -155,8 +155,9 @@ public sealed class FailureTests
     [InlineData("decompress")]
     [InlineData("diff")]
     [InlineData("apply")]
+    [InlineData("apply", "output.ncms")]
     [InlineData("plot")]
-    public void Disk_IsFull(string command)
+    public void Disk_IsFull(string command, string output = "output")
     {
         using var tool = new Tool();
         Models.Write(tool["m.safetensors"], 1024, 1024);
@@ -177,7 +178,7 @@ public sealed class FailureTests
         try
         {
             string[] inputs = command switch { "compress" => ["m.safetensors"], "diff" => ["base.ncm", "m.ncm"], "apply" => ["base.ncm", "m.ncmu"], _ => ["m.ncm"] };
-            tool.Run([command, .. inputs, "-o", "disk/output"]).Fails(3, "Free some room");
+            tool.Run([command, .. inputs, "-o", "disk/" + output]).Fails(3, "Free some room");
             Assert.Empty(Directory.EnumerateFileSystemEntries(tool["disk"]));
         }
         finally

@@ -20,6 +20,13 @@ public sealed class UpdateCommandTests : IDisposable
         Assert.Equal(3, json.RootElement.GetProperty("unchanged").GetInt32() + json.RootElement.GetProperty("differences").GetInt32() + json.RootElement.GetProperty("full").GetInt32());
         tool.Run("apply", "base.ncm", "next.ncmu", "-o", "result.ncm").Succeeds();
         Assert.Equal(File.ReadAllBytes(tool["next.ncm"]), File.ReadAllBytes(tool["result.ncm"]));
+
+        // At the level of a model that is to be decoded fast.
+        tool.Run("compress", "m.safetensors", "-o", "fast.ncm", "--step", "0.0101", "--level", "Fastest").Succeeds();
+        tool.Run("diff", "base.ncm", "fast.ncm", "-o", "fast.ncmu", "--level", "Fastest").Succeeds();
+        Assert.NotEqual(File.ReadAllBytes(tool["next.ncmu"]), File.ReadAllBytes(tool["fast.ncmu"]));
+        tool.Run("apply", "base.ncm", "fast.ncmu", "-o", "fast-result.ncm", "--level", "Fastest").Succeeds();
+        Assert.Equal(File.ReadAllBytes(tool["fast.ncm"]), File.ReadAllBytes(tool["fast-result.ncm"]));
         tool.Run("decompress", "next.ncmu", "-o", "x.safetensors").Fails(1, "ncm apply");
     }
 
@@ -98,6 +105,30 @@ public sealed class UpdateCommandTests : IDisposable
         Nothing(2, "one file", "apply", "base.ncm", "u.ncmu", "-o", "base.ncm", "--force");
         Nothing(2, "one file", "diff", "base.ncm", "next.ncm", "-o", "next.ncm", "--force");
         Nothing(2, "", "apply", "base.ncm");
+    }
+
+    [Fact]
+    public void DiffApply_Sets_AreOneModelEach()
+    {
+        Prepare();
+        tool.Run("diff", "base.ncm", "next.ncm", "-o", "there.ncmu").Succeeds();
+        tool.Run("apply", "base.ncm", "there.ncmu", "-o", "next.ncms", "--shard-bytes", "4000").Succeeds();
+        Assert.Equal(["next-1-", "next-2-"], tool.Names.Where(name => name.StartsWith("next-", StringComparison.Ordinal)).Select(name => name[..7]));
+        tool.Run("verify", "next.ncms").Succeeds();
+
+        // The same model: the same update, and nothing to say between the two.
+        tool.Run("diff", "base.ncm", "next.ncms", "-o", "same.ncmu").Succeeds();
+        Assert.Equal(File.ReadAllBytes(tool["there.ncmu"]), File.ReadAllBytes(tool["same.ncmu"]));
+        tool.Run("diff", "next.ncms", "base.ncm", "-o", "back.ncmu").Succeeds();
+        string[] before = [.. tool.Names];
+        tool.Run("apply", "next.ncms", "back.ncmu").Succeeds();
+        Assert.Equal(["back-1-", "back.ncms"], tool.Names.Except(before).Select(name => name.EndsWith(".ncm", StringComparison.Ordinal) ? name[..7] : name));
+        Nothing(4, "--force", "apply", "next.ncms", "back.ncmu");
+        Nothing(1, "apply it to the model it was made from", "apply", "next.ncms", "there.ncmu", "-o", "x.ncms");
+        Nothing(2, "one file", "apply", "next.ncms", "back.ncmu", "-o", "next.ncms", "--force");
+        Nothing(2, "at least 1", "apply", "next.ncms", "back.ncmu", "-o", "x.ncms", "--shard-bytes", "0");
+        File.Delete(tool[tool.Names.First(name => name.StartsWith("next-2-", StringComparison.Ordinal))]);
+        Nothing(3, "next-2-", "diff", "next.ncms", "base.ncm", "-o", "x.ncmu");
     }
 
     private void Prepare()

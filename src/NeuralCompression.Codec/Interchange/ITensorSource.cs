@@ -1,7 +1,7 @@
 namespace NeuralCompression.Codec;
 
 /// <summary>A model of another program's, as <see cref="ModelConversion"/> reads it.</summary>
-internal interface ITensorSource
+internal interface ITensorSource : IDisposable
 {
     public IReadOnlyList<TensorDescription> Tensors { get; }
 

@@ -8,7 +8,7 @@ namespace NeuralCompression.Codec;
 /// a key that occurs twice, every tensor has as many bytes as its type and shape ask for, and the tensors cover the data without overlap, hole or rest.</para>
 /// <para>Source: the safetensors format.</para>
 /// </remarks>
-public sealed class SafetensorsReader : ITensorSource, IDisposable
+public sealed class SafetensorsReader : ITensorSource
 {
     private readonly List<SafetensorsFile> files = [];
     private readonly List<TensorDescription> tensors = [];

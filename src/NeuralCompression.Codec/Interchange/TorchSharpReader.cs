@@ -13,7 +13,7 @@ namespace NeuralCompression.Codec;
 /// <para>The model may be larger than memory. Reading is safe on many threads at once.</para>
 /// <para>Source: TorchSharp's format.</para>
 /// </remarks>
-public sealed class TorchSharpReader : ITensorSource, IDisposable
+public sealed class TorchSharpReader : ITensorSource
 {
     // An empty tensor takes seven bytes of a file but a hundred times that in memory. As many as a reader of compressed models with default limits accepts.
     private const int MaxTensors = 262_144;

@@ -6,14 +6,14 @@ namespace NeuralCompression.Codec;
 /// <summary>Sends a new version of a model to those who have the one before: makes a small file of what has changed, and the new model of that file.</summary>
 /// <remarks>
 /// <para>An update fits one base only: the same tensors, shapes, grids, values and texts, at whatever level and by whatever means they came. Nothing is lost on the way, so that a chain of updates gives exactly the last
-/// model, however many there are. A tensor is left out where it has not changed, and is otherwise stored as what is added to the base, in an order that the base gives, or as it is, whichever is shorter.</para>
+/// model, however many there are. Nor does it matter in how many files a model stands: a set is one model, of the tensors of its files in order. A tensor is left out where it has not changed, and is otherwise stored as what is added to the base, in an order that the base gives, or as it is, whichever is shorter.</para>
 /// <para>Both ways decode the base twice and hold a few segments, at most about 200 MiB beside the coders' own memory. Thread-safe. Source: docs/format.md, section 18.</para>
 /// </remarks>
 public static class CompressedModelUpdate
 {
     /// <summary>Makes an update that leads from one model to another.</summary>
-    /// <param name="basePath">The model that the receivers have.</param>
-    /// <param name="nextPath">The model they shall have.</param>
+    /// <param name="basePath">The model that the receivers have: a file, or the manifest of a set, whose name ends in <c>.ncms</c>.</param>
+    /// <param name="nextPath">The model they shall have, a file or the manifest of a set.</param>
     /// <param name="updatePath">The file to write; it appears when it is whole. The suffix <c>.ncmu</c> is usual.</param>
     /// <param name="options">How hard to try; default: smallest size.</param>
     /// <param name="cancellationToken">Gives up: no file is left, one that stood there before stays whole.</param>
@@ -29,8 +29,8 @@ public static class CompressedModelUpdate
     {
         CheckPaths(basePath, nextPath, updatePath, nameof(updatePath));
         options ??= new CompressedModelUpdateOptions();
-        using CompressedModelReader baseModel = CompressedModelReader.Open(basePath, options.Limits);
-        using CompressedModelReader next = CompressedModelReader.Open(nextPath, options.Limits);
+        using ModelContent baseModel = ModelContent.Open(basePath, options.Limits);
+        using ModelContent next = ModelContent.Open(nextPath, options.Limits);
         using CompressedModelWriter writer = CompressedModelWriter.Create(updatePath, options.WriterOptions);
         return Create(baseModel, next, writer, options, cancellationToken);
     }
@@ -55,30 +55,35 @@ public static class CompressedModelUpdate
         ArgumentNullException.ThrowIfNull(next);
         options ??= new CompressedModelUpdateOptions();
         using CompressedModelWriter writer = CompressedModelWriter.Create(update, options.WriterOptions, leaveOpen: true);
-        return Create(baseModel, next, writer, options, cancellationToken);
+        using var baseContent = new ModelContent(baseModel);
+        using var nextContent = new ModelContent(next);
+        return Create(baseContent, nextContent, writer, options, cancellationToken);
     }
 
     /// <summary>Makes the new model of its base and an update.</summary>
-    /// <param name="basePath">The model that the update was made from.</param>
+    /// <param name="basePath">The model that the update was made from, a file or the manifest of a set.</param>
     /// <param name="updatePath">The update.</param>
-    /// <param name="outputPath">The model to write; it appears when it is whole and checked.</param>
+    /// <param name="outputPath">The model to write; it appears when it is whole and checked. A name that ends in <c>.ncms</c> is that of the manifest of a set, whose other files are written beside it.</param>
     /// <param name="options">How hard to try; default: smallest size.</param>
     /// <param name="cancellationToken">Gives up: no file is left, one that stood there before stays whole.</param>
-    /// <returns>What the new model holds and what each tensor costs.</returns>
+    /// <returns>What the new model holds and what each tensor costs; the total is that of all its files.</returns>
     /// <exception cref="ArgumentException">A path is null or empty, or <paramref name="outputPath"/> is the base or the update.</exception>
     /// <exception cref="InvalidDataException">The update was made for another base (<see cref="ContainerError.UpdateBase"/>), is a model, is damaged, or over a limit; or the base is one of the last three, or an update.</exception>
     /// <exception cref="NotSupportedException">A file has a newer format, or the new model names or shapes that this library does not write.</exception>
     /// <exception cref="OperationCanceledException">The token was cancelled.</exception>
     /// <exception cref="IOException">A file cannot be read or written.</exception>
     /// <exception cref="UnauthorizedAccessException">A file may not be read, or the folder not be written to.</exception>
-    /// <remarks>The new model is the file that <see cref="CompressedModelWriter"/> makes of its tensors at the level of the options. Source: docs/format.md, section 18.</remarks>
+    /// <remarks>The new model is the file that <see cref="CompressedModelWriter"/> makes of its tensors at the level of the options, or the set that <see cref="CompressedModelSetWriter"/> makes, but that none of its files ends while an alias
+    /// of one of its tensors is to come. Source: docs/format.md, section 18.</remarks>
     public static CompressionReport Apply(string basePath, string updatePath, string outputPath, CompressedModelUpdateOptions? options = null, CancellationToken cancellationToken = default)
     {
         CheckPaths(basePath, updatePath, outputPath, nameof(outputPath));
         options ??= new CompressedModelUpdateOptions();
-        using CompressedModelReader baseModel = CompressedModelReader.Open(basePath, options.Limits);
+        using ModelContent baseModel = ModelContent.Open(basePath, options.Limits);
         using CompressedModelReader update = CompressedModelReader.OpenUpdate(File.OpenRead(updatePath), options.Limits, leaveOpen: false);
-        using CompressedModelWriter writer = CompressedModelWriter.Create(outputPath, options.WriterOptions);
+        using IModelWriter writer = CompressedModelSet.IsManifest(outputPath)
+            ? CompressedModelSetWriter.Create(outputPath, options.ShardBytes, options.WriterOptions)
+            : CompressedModelWriter.Create(outputPath, options.WriterOptions);
         return Apply(baseModel, update, writer, options, cancellationToken);
     }
 
@@ -102,7 +107,8 @@ public static class CompressedModelUpdate
         options ??= new CompressedModelUpdateOptions();
         using CompressedModelReader reader = CompressedModelReader.OpenUpdate(update, options.Limits, leaveOpen: true);
         using CompressedModelWriter writer = CompressedModelWriter.Create(output, options.WriterOptions, leaveOpen: true);
-        return Apply(baseModel, reader, writer, options, cancellationToken);
+        using var baseContent = new ModelContent(baseModel);
+        return Apply(baseContent, reader, writer, options, cancellationToken);
     }
 
     /// <summary>Reads what an update says of itself: the base it needs, what it changes and what that weighs. Decodes nothing.</summary>
@@ -140,7 +146,7 @@ public static class CompressedModelUpdate
         options ??= new CompressedModelUpdateOptions();
         using CompressedModelReader update = CompressedModelReader.OpenUpdate(File.OpenRead(updatePath), options.Limits, leaveOpen: false);
         var info = new CompressedModelUpdateInfo(update, new FileInfo(updatePath).Length);
-        var work = new UpdateWork(UpdateWork.ElementsOf(update), options, cancellationToken);
+        var work = new UpdateWork(UpdateWork.ElementsOf(update.Tensors), options, cancellationToken);
         foreach (CompressedTensorInfo tensor in update.Tensors)
         {
             foreach ((long start, int count) in UpdateWork.Pieces(tensor))
@@ -161,14 +167,14 @@ public static class CompressedModelUpdate
     }
 
     private static CompressedModelUpdateReport Create(
-        CompressedModelReader baseModel, CompressedModelReader next, CompressedModelWriter writer, CompressedModelUpdateOptions options, CancellationToken cancellationToken)
+        ModelContent baseModel, ModelContent next, CompressedModelWriter writer, CompressedModelUpdateOptions options, CancellationToken cancellationToken)
     {
         var work = new UpdateWork(UpdateCreation.Elements(baseModel, next), options, cancellationToken);
         return new UpdateCreation(baseModel, next, writer, work).Run(cancellationToken);
     }
 
     private static CompressionReport Apply(
-        CompressedModelReader baseModel, CompressedModelReader update, CompressedModelWriter writer, CompressedModelUpdateOptions options, CancellationToken cancellationToken)
+        ModelContent baseModel, CompressedModelReader update, IModelWriter writer, CompressedModelUpdateOptions options, CancellationToken cancellationToken)
     {
         var work = new UpdateWork(UpdateApplication.Elements(baseModel), options, cancellationToken);
         return new UpdateApplication(baseModel, update, writer, work).Run(options.Limits, cancellationToken);

@@ -31,6 +31,16 @@ public sealed class CompressedModelUpdateOptions
     /// <exception cref="ArgumentNullException">The value is null.</exception>
     public DecodeLimits Limits { get; init => field = value ?? throw new ArgumentNullException(nameof(Limits)); } = DecodeLimits.Default;
 
+    /// <summary>Where a set is written: a file of it takes no further tensor once its payloads have this length; bytes, at least 1; default 4 GiB, as for <see cref="CompressedModelSetWriter.Create"/>.</summary>
+    /// <exception cref="ArgumentOutOfRangeException">The value is less than 1.</exception>
+    public long ShardBytes
+    {
+        get;
+        init => field = value >= 1 ? value : throw new ArgumentOutOfRangeException(nameof(ShardBytes), value, "A file of a set has at least 1 byte.");
+    }
+
+    = 4L << 30;
+
     /// <summary>Is told how much of the work is done, rising; fraction, range <c>[0, 1]</c>; default null, nobody.</summary>
     public IProgress<double>? Progress { get; init; }
 

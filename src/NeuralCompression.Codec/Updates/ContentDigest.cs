@@ -18,7 +18,7 @@ internal sealed class ContentDigest : IDisposable
     }
 
     /// <summary>The digest of a model, decoded piece by piece.</summary>
-    internal static byte[] Of(CompressedModelReader model, UpdateWork work)
+    internal static byte[] Of(ModelContent model, UpdateWork work)
     {
         using var digest = new ContentDigest(model.Tensors.Count);
         foreach (CompressedTensorInfo tensor in model.Tensors)

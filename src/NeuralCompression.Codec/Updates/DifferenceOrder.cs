@@ -25,20 +25,33 @@ internal sealed class DifferenceOrder
     internal void Sort(ReadOnlySpan<short> baseSymbols, long rowElements, ReadOnlySpan<short> differences, Span<short> sorted)
     {
         Plan(baseSymbols, rowElements);
-        for (int i = 0; i < baseSymbols.Length; i++)
-            sorted[places[Class(baseSymbols[i], i)]++] = differences[i];
+        for (int row = 0; row < rows.Length; row++)
+        {
+            ReadOnlySpan<short> line = Row(baseSymbols, row);
+            ReadOnlySpan<short> from = Row(differences, row);
+            for (int column = 0; column < line.Length; column++)
+                sorted[places[Class(line[column], row, column)]++] = from[column];
+        }
     }
 
     /// <summary>Puts differences back into the order of the tensor.</summary>
     internal void Restore(ReadOnlySpan<short> baseSymbols, long rowElements, ReadOnlySpan<short> sorted, Span<short> differences)
     {
         Plan(baseSymbols, rowElements);
-        for (int i = 0; i < baseSymbols.Length; i++)
-            differences[i] = sorted[places[Class(baseSymbols[i], i)]++];
+        for (int row = 0; row < rows.Length; row++)
+        {
+            ReadOnlySpan<short> line = Row(baseSymbols, row);
+            Span<short> to = differences.Slice(row * rowLength, line.Length);
+            for (int column = 0; column < line.Length; column++)
+                to[column] = sorted[places[Class(line[column], row, column)]++];
+        }
     }
 
     // The non-zero symbols by magnitude, then the zeros, those in busy rows and columns first.
-    private int Class(short symbol, int i) => symbol != 0 ? Math.Abs((int)symbol) - 1 : firstZeroClass - ((rows[i / rowLength] + columns[i % rowLength]) >> 3);
+    private int Class(short symbol, int row, int column) => symbol != 0 ? Math.Abs((int)symbol) - 1 : firstZeroClass - ((rows[row] + columns[column]) >> 3);
+
+    // The last row of a run may be shorter.
+    private ReadOnlySpan<short> Row(ReadOnlySpan<short> run, int row) => run.Slice(row * rowLength, Math.Min(rowLength, run.Length - (row * rowLength)));
 
     private void Plan(ReadOnlySpan<short> symbols, long rowElements)
     {
@@ -46,26 +59,35 @@ internal sealed class DifferenceOrder
         rows = new int[(symbols.Length + rowLength - 1) / rowLength];
         columns = new int[rowLength];
         int largest = 0;
-        for (int i = 0; i < symbols.Length; i++)
+        for (int row = 0; row < rows.Length; row++)
         {
-            if (symbols[i] == 0)
-                continue;
-            largest = Math.Max(largest, Math.Abs((int)symbols[i]));
-            rows[i / rowLength]++;
-            columns[i % rowLength]++;
+            ReadOnlySpan<short> line = Row(symbols, row);
+            for (int column = 0; column < line.Length; column++)
+            {
+                if (line[column] == 0)
+                    continue;
+                largest = Math.Max(largest, Math.Abs((int)line[column]));
+                rows[row]++;
+                columns[column]++;
+            }
         }
 
-        foreach (int[] line in (int[][])[rows, columns])
+        foreach (int[] counts in (int[][])[rows, columns])
         {
-            foreach (ref int count in line.AsSpan())
+            foreach (ref int count in counts.AsSpan())
                 count = WeightModel.Log(count + 1);
         }
 
         firstZeroClass = largest + ZeroClasses - 1;
 
         places = new int[largest + ZeroClasses];
-        for (int i = 0; i < symbols.Length; i++)
-            places[Class(symbols[i], i)]++;
+        for (int row = 0; row < rows.Length; row++)
+        {
+            ReadOnlySpan<short> line = Row(symbols, row);
+            for (int column = 0; column < line.Length; column++)
+                places[Class(line[column], row, column)]++;
+        }
+
         int start = 0;
         foreach (ref int place in places.AsSpan())
             (place, start) = (start, start + place);

@@ -3,11 +3,11 @@ using NeuralCompression.Codec.Container;
 namespace NeuralCompression.Codec.Updates;
 
 /// <summary>Makes one new model of its base and an update.</summary>
-internal sealed class UpdateApplication(CompressedModelReader baseModel, CompressedModelReader update, CompressedModelWriter writer, UpdateWork work)
+internal sealed class UpdateApplication(ModelContent baseModel, CompressedModelReader update, IModelWriter writer, UpdateWork work)
 {
     private readonly DifferenceOrder order = new();
 
-    internal static long Elements(CompressedModelReader baseModel) => 2 * UpdateWork.ElementsOf(baseModel);
+    internal static long Elements(ModelContent baseModel) => 2 * UpdateWork.ElementsOf(baseModel.Tensors);
 
     internal CompressionReport Run(DecodeLimits limits, CancellationToken cancellationToken)
     {
@@ -23,14 +23,29 @@ internal sealed class UpdateApplication(CompressedModelReader baseModel, Compres
 
         IReadOnlyList<PlannedTensor> tensors = new UpdatePlan(baseModel, update, limits).Make();
         using var digest = new ContentDigest(tensors.Count);
-        foreach (PlannedTensor tensor in tensors)
-            Write(tensor, tensors, digest);
+
+        // An alias goes into the file of its target, so no other file may begin between them: the order is part of what the model is.
+        int[] lastAlias = new int[tensors.Count];
+        for (int i = 0; i < tensors.Count; i++)
+        {
+            if (tensors[i].Target >= 0)
+                lastAlias[tensors[i].Target] = i;
+        }
+
+        int last = 0;
+        for (int i = 0; i < tensors.Count; i++)
+        {
+            writer.MayDivide = last < i;
+            Write(tensors[i], tensors, digest);
+            last = Math.Max(last, lastAlias[i]);
+        }
+
         IReadOnlyDictionary<string, string> metadata = record.HasMetadataOfBase ? baseModel.Metadata : update.Metadata;
         foreach ((string key, string value) in metadata)
             writer.AddMetadata(key, value);
         if (!record.ResultDigest.AsSpan().SequenceEqual(digest.Complete(metadata).AsSpan(0, ContainerLayout.ResultDigestBytes)))
             throw Invalid.Data(ContainerError.UpdateResult, "Base and update give another model than the update was made for: the update is damaged, get it again.", record.Offset);
-        return writer.CompleteAsync(cancellationToken: cancellationToken).GetAwaiter().GetResult();
+        return writer.Complete(cancellationToken);
     }
 
     private static string Start(byte[] digest) => Convert.ToHexStringLower(digest.AsSpan(0, ContainerLayout.ResultDigestBytes));

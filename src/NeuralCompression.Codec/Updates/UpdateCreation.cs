@@ -3,14 +3,17 @@ using NeuralCompression.Codec.Container;
 namespace NeuralCompression.Codec.Updates;
 
 /// <summary>Makes one update: for every tensor of the new model the shortest of what it can be stored as.</summary>
-internal sealed class UpdateCreation(CompressedModelReader baseModel, CompressedModelReader next, CompressedModelWriter writer, UpdateWork work)
+internal sealed class UpdateCreation(ModelContent baseModel, ModelContent next, CompressedModelWriter writer, UpdateWork work)
 {
+    /// <summary>How many times shorter than the estimate of a static coder a difference must be for nobody to ask what the tensor itself would take. The adaptive coder needs hardly ever less than half of that.</summary>
+    private const int FarShorter = 4;
+
     private readonly List<UpdateStep> steps = [];
     private readonly DifferenceOrder order = new();
     private int stored;
 
     /// <summary>What is decoded, for the progress: the base, then the new model for the differences and for itself; elements.</summary>
-    internal static long Elements(CompressedModelReader baseModel, CompressedModelReader next) => UpdateWork.ElementsOf(baseModel) + (2 * UpdateWork.ElementsOf(next));
+    internal static long Elements(ModelContent baseModel, ModelContent next) => UpdateWork.ElementsOf(baseModel.Tensors) + (2 * UpdateWork.ElementsOf(next.Tensors));
 
     internal CompressedModelUpdateReport Run(CancellationToken cancellationToken)
     {
@@ -60,14 +63,15 @@ internal sealed class UpdateCreation(CompressedModelReader baseModel, Compressed
         }
 
         CompressedTensorInfo before = baseModel.Tensors[position];
-        string difference = tensor.IsQuantized ? SymbolDifference(before, tensor, digest, out bool isZero) : ElementDifference(before, tensor, digest, out isZero);
+        long fullEstimate = 0;
+        string difference = tensor.IsQuantized ? SymbolDifference(before, tensor, digest, out bool isZero, out fullEstimate) : ElementDifference(before, tensor, digest, out isZero);
         TensorEntry entry = writer.Last();
         bool isUnchanged = isZero && before.ElementType == tensor.ElementType && before.Grid == tensor.Grid;
         if (isUnchanged)
             writer.Discard(difference);
 
-        // Nothing is shorter than no payload.
-        if (isUnchanged || entry.PayloadLength == 0)
+        // Nothing is shorter than no payload, and what is far shorter than the tensor is not worth coding the tensor as well, which would take longer than everything else.
+        if (isUnchanged || entry.PayloadLength <= fullEstimate / FarShorter)
         {
             work.Done(tensor.Length);
             return new UpdateStep(isUnchanged ? UpdateOperation.Unchanged : UpdateOperation.Difference, position);
@@ -91,9 +95,10 @@ internal sealed class UpdateCreation(CompressedModelReader baseModel, Compressed
     // Not stored.
     private string NextName() => FormattableString.Invariant($"stored tensor {stored++}");
 
-    private string SymbolDifference(CompressedTensorInfo before, CompressedTensorInfo tensor, ContentDigest digest, out bool isZero)
+    private string SymbolDifference(CompressedTensorInfo before, CompressedTensorInfo tensor, ContentDigest digest, out bool isZero, out long fullEstimate)
     {
         isZero = true;
+        fullEstimate = 0;
         string name = NextName();
         long row = UpdateWork.RowElements(tensor.Shape);
         using CompressedTensorWriter destination = writer.BeginTensor(name, tensor.Shape, before.Grid == tensor.Grid ? UpdateRecord.GridOfBase : tensor.Grid!, tensor.ElementType);
@@ -102,6 +107,7 @@ internal sealed class UpdateCreation(CompressedModelReader baseModel, Compressed
             Span<short> symbols = work.Symbols(0, tensor, start, count);
             ReadOnlySpan<short> baseSymbols = work.Symbols(1, before, start, count);
             digest.Append(symbols);
+            fullEstimate += CodingCost.EstimateBytes(symbols);
             Differences.Subtract(baseSymbols, symbols);
             if (symbols.ContainsAnyExcept((short)0))
             {

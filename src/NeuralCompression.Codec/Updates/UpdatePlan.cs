@@ -21,7 +21,7 @@ internal sealed record PlannedTensor(string Name, CompressedTensorInfo? Base, Co
 }
 
 /// <summary>Checks all that an update says against its base before anything is decoded. Source: docs/format.md, section 18.3.</summary>
-internal sealed class UpdatePlan(CompressedModelReader baseModel, CompressedModelReader update, DecodeLimits limits)
+internal sealed class UpdatePlan(ModelContent baseModel, CompressedModelReader update, DecodeLimits limits)
 {
     private readonly UpdateRecord record = update.Update!;
     private readonly List<PlannedTensor> tensors = [];

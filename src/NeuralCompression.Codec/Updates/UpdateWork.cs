@@ -14,7 +14,7 @@ internal sealed class UpdateWork(long elements, CompressedModelUpdateOptions opt
     private long done;
 
     /// <summary>Elements of all tensors that have a payload.</summary>
-    internal static long ElementsOf(CompressedModelReader model) => model.Tensors.Where(tensor => tensor.AliasOf is null).Sum(tensor => tensor.Length);
+    internal static long ElementsOf(IReadOnlyList<CompressedTensorInfo> tensors) => tensors.Where(tensor => tensor.AliasOf is null).Sum(tensor => tensor.Length);
 
     /// <summary>Elements of a row: of all indices of the axes but the first.</summary>
     internal static long RowElements(ReadOnlySpan<long> shape)

@@ -1,4 +1,5 @@
 using System.CommandLine;
+using System.IO.Compression;
 
 namespace NeuralCompression.Tool.Commands;
 
@@ -12,6 +13,12 @@ internal static class CommonOptions
     internal static Option<bool> Force() => new("--force", "-f") { Description = "Overwrite the output." };
 
     internal static Option<string?> Output(string description) => new("--output", "-o") { Description = description };
+
+    internal static Option<CompressionLevel> Level(CompressionLevel usual) => new("--level")
+    {
+        Description = "How hard to try: Fastest, Optimal, SmallestSize (slow both ways), or NoCompression (aligned for memory mapping).",
+        DefaultValueFactory = _ => usual,
+    };
 
     internal static Option<int> Threads() => new("--threads") { Description = "How many threads; -1 for one per processor. The file is the same for every number.", DefaultValueFactory = _ => -1 };
 }

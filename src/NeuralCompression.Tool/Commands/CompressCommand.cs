@@ -12,11 +12,7 @@ internal static class CompressCommand
     {
         var input = new Argument<string>("input") { Description = "A .safetensors file, the .index.json of a sharded model, or a file of TorchSharp's Module.save." };
         Option<string?> output = CommonOptions.Output("The file to write; default: the input's name with .ncm.");
-        var level = new Option<CompressionLevel>("--level")
-        {
-            Description = "How hard to try: Fastest, Optimal, SmallestSize (slow both ways), or NoCompression (aligned for memory mapping).",
-            DefaultValueFactory = _ => CompressionLevel.Optimal,
-        };
+        Option<CompressionLevel> level = CommonOptions.Level(CompressionLevel.Optimal);
         var bits = new Option<int?>("--bits") { Description = "Quantise to 2^bits - 1 levels, 2 to 16 bits. Without --bits, --step and --target-bytes nothing is lost." };
         var step = new Option<double?>("--step") { Description = "Quantise with this distance between two levels." };
         var target = new Option<long?>("--target-bytes") { Description = "Quantise as coarsely as a file of at most this length asks for." };

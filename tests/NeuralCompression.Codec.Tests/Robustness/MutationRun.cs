@@ -1,24 +1,28 @@
 using System.Globalization;
 using System.Text;
-using NeuralCompression.Codec.WeightCoding;
 
 namespace NeuralCompression.Codec.Tests.Robustness;
 
-/// <summary>Seeded mutations of the corpus, read in every way; every run of the same seeds does the same.</summary>
+/// <summary>Seeded mutations of a target's files, read in every way; every run of the same seeds does the same.</summary>
 internal sealed class MutationRun
 {
-    private readonly byte[][] files = [.. Corpus.Files.Select(file => file.File)];
-    private readonly Dictionary<Coding, long> reached = [];
-    private readonly Dictionary<ContainerError, long> refused = [];
-    private long notSupported;
+    private const string NotSupported = "not supported";
 
-    /// <summary>Reads every file of the corpus once, so that what is made once for all is not counted against a mutant.</summary>
-    internal MutationRun()
+    private readonly MutationTarget target;
+    private readonly Dictionary<string, long> reached = new(StringComparer.Ordinal);
+    private readonly Dictionary<string, long> refused = new(StringComparer.Ordinal);
+
+    /// <summary>Reads every file of the target once in every way, so that what is made once for all is not counted against a mutant.</summary>
+    internal MutationRun(MutationTarget target)
     {
-        foreach (byte[] file in files)
+        this.target = target;
+        foreach (byte[] file in target.Files)
         {
-            if (!Victim.Survives(file, out Exception? refusal))
-                throw new InvalidOperationException("A file of the corpus is refused.", refusal);
+            for (int way = 0; way < target.Ways; way++)
+            {
+                if (target.Read(file, way).Refusal is Exception refusal)
+                    throw new InvalidOperationException("A file to start from is refused.", refusal);
+            }
         }
     }
 
@@ -28,85 +32,65 @@ internal sealed class MutationRun
     /// <summary>Mutants that were valid files: a changed name, step or bias.</summary>
     internal long Accepted { get; private set; }
 
-    /// <summary>The seed of the mutant that is being read.</summary>
-    internal ulong Current { get; private set; }
+    /// <summary>Mutants that got to a place of the target.</summary>
+    internal long Reached(string place) => reached.GetValueOrDefault(place);
 
-    /// <summary>Mutants whose index was accepted with a segment of this coding.</summary>
-    internal long Reached(Coding coding) => reached.GetValueOrDefault(coding);
+    /// <summary>Mutants that were refused with a code.</summary>
+    internal long Refused(Enum error) => refused.GetValueOrDefault(error.ToString());
 
     /// <summary>Tries the mutants of consecutive seeds.</summary>
-    /// <param name="accepted">Is shown every mutant that was accepted by a reader that saw its end.</param>
-    internal void Run(ulong firstSeed, long count, Action<byte[]>? accepted = null)
+    /// <param name="firstSeed">The first.</param>
+    /// <param name="count">How many.</param>
+    /// <param name="accepted">Is shown every mutant that was accepted, and in which way.</param>
+    internal void Run(ulong firstSeed, long count, Action<byte[], int>? accepted = null)
     {
         for (ulong seed = firstSeed; seed < firstSeed + (ulong)count; seed++)
         {
-            Current = seed;
-            byte[] mutant = Mutant(seed, out Victim.Source source);
+            var random = new XorShift(seed);
+            int way = random.Next(target.Ways);
+            byte[] mutant = target.Mutate(target.Files[random.Next(target.Files.Count)], target.Files, random);
             try
             {
-                Try(mutant, source, accepted);
+                Try(mutant, way, accepted);
             }
             catch (Exception exception)
             {
-                throw new InvalidOperationException(FormattableString.Invariant($"The mutant of seed {seed}, read as {source}, escaped with {exception.GetType().Name}: {Convert.ToHexString(mutant)}"), exception);
+                throw new InvalidOperationException(FormattableString.Invariant($"The mutant of seed {seed}, read in way {way}, escaped with {exception.GetType().Name}: {Convert.ToHexString(mutant)}"), exception);
             }
         }
-    }
-
-    /// <summary>The mutant of a seed and how it is read.</summary>
-    internal byte[] Mutant(ulong seed, out Victim.Source source)
-    {
-        var random = new XorShift(seed);
-        byte[] file = files[random.Next(files.Length)];
-        int way = random.Next(8);
-        source = random.Next(8) switch { 0 => Victim.Source.Forward, 1 => Victim.Source.Ranges, 2 => Victim.Source.Async, _ => Victim.Source.Stream };
-        if (way < 4)
-            return Mutator.Structure(file, files, random);
-        byte[] mutant = Mutator.Bytes(file, files, random);
-        if (way < 7)
-            Mutator.Repair(mutant);
-        return mutant;
     }
 
     /// <summary>What was reached, and how mutants were refused.</summary>
     internal string Report()
     {
         var text = new StringBuilder();
-        text.AppendLine(CultureInfo.InvariantCulture, $"{Tried} mutants: {Accepted} accepted, {refused.Values.Sum()} refused, {notSupported} not supported.");
-        foreach (Coding coding in Enum.GetValues<Coding>())
-            text.AppendLine(CultureInfo.InvariantCulture, $"reached {coding.Name()}: {reached.GetValueOrDefault(coding)}");
-        foreach (ContainerError error in Enum.GetValues<ContainerError>())
-            text.AppendLine(CultureInfo.InvariantCulture, $"refused {error}: {refused.GetValueOrDefault(error)}");
+        text.AppendLine(CultureInfo.InvariantCulture, $"{Tried} mutants: {Accepted} accepted, {refused.Values.Sum()} refused.");
+        foreach (string place in target.Places)
+            text.AppendLine(CultureInfo.InvariantCulture, $"reached {place}: {Reached(place)}");
+        foreach (string reason in Enum.GetNames(target.Errors).Union(refused.Keys.Order(StringComparer.Ordinal)))
+            text.AppendLine(CultureInfo.InvariantCulture, $"refused, {reason}: {refused.GetValueOrDefault(reason)}");
         return text.ToString();
     }
 
-    private void Try(byte[] mutant, Victim.Source source, Action<byte[]>? accepted)
+    private void Try(byte[] mutant, int way, Action<byte[], int>? accepted)
     {
-        var outcome = new Victim.Outcome();
         long before = GC.GetAllocatedBytesForCurrentThread();
-        bool survived = Victim.Survives(mutant, out Exception? refusal, source, outcome);
+        MutationTarget.Reading reading = target.Read(mutant, way);
         long allocated = GC.GetAllocatedBytesForCurrentThread() - before;
-        if (allocated > ResourceBounds.AllocatedBytes(mutant.Length, outcome))
-            throw new InvalidOperationException(FormattableString.Invariant($"{allocated} bytes were allocated; at most {ResourceBounds.AllocatedBytes(mutant.Length, outcome)} are expected."));
+        if (allocated > reading.MostBytes)
+            throw new InvalidOperationException(FormattableString.Invariant($"{allocated} bytes were allocated; at most {reading.MostBytes} are expected."));
         Tried++;
-        foreach (Coding coding in outcome.Codings)
-            reached[coding] = reached.GetValueOrDefault(coding) + 1;
-        if (survived)
+        foreach (string place in reading.Reached)
+            reached[place] = Reached(place) + 1;
+        if (reading.Refusal is null)
         {
             Accepted++;
+            target.Examine(mutant);
+            accepted?.Invoke(mutant, way);
+            return;
+        }
 
-            // What follows the last payload is for the caller of a stream that cannot seek.
-            if (source != Victim.Source.Forward)
-                accepted?.Invoke(mutant);
-        }
-        else if (refusal is InvalidDataException)
-        {
-            var error = (ContainerError)refusal.Data[Invalid.ErrorKey]!;
-            refused[error] = refused.GetValueOrDefault(error) + 1;
-        }
-        else
-        {
-            notSupported++;
-        }
+        string reason = reading.Refusal.Data[Invalid.ErrorKey]?.ToString() ?? (reading.Refusal is NotSupportedException ? NotSupported : reading.Refusal.GetType().Name);
+        refused[reason] = refused.GetValueOrDefault(reason) + 1;
     }
 }

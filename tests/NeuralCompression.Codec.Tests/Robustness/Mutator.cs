@@ -101,10 +101,20 @@ internal static class Mutator
         void Seal() => BinaryPrimitives.WriteUInt32LittleEndian(file.AsSpan(end), Crc32C.Of(file.AsSpan(0, end)));
     }
 
-    /// <summary>Changes payloads, codings and symbol ranges of a file and writes an index that is right for them, so that the coders meet what the container would have caught.</summary>
+    /// <summary>Changes payloads, codings and symbol ranges of a file and writes an index that is right for them, so that the coders meet what the container would have caught. Of a file without an index only bytes.</summary>
     internal static byte[] Structure(byte[] file, IReadOnlyList<byte[]> others, XorShift random)
     {
-        using var reader = CompressedModelReader.Open(new MemoryStream(file), Victim.Limits);
+        CompressedModelReader opened;
+        try
+        {
+            opened = CompressedModelReader.Open(new MemoryStream(file), Victim.Limits);
+        }
+        catch (Exception exception) when (exception is InvalidDataException or NotSupportedException)
+        {
+            return Bytes(file, others, random);
+        }
+
+        using CompressedModelReader reader = opened;
         SegmentEntry[] coded = [.. reader.Tensors.Where(tensor => tensor.AliasOf is null).SelectMany(tensor => tensor.Entry.Segments).Where(segment => segment.PayloadLength > 0)];
         if (coded.Length == 0)
             return Bytes(file, others, random);

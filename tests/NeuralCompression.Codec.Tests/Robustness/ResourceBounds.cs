@@ -23,4 +23,16 @@ internal static class ResourceBounds
     /// <summary>Basic blocks of the library that are run: those of the index and payload bytes, of the elements, and of the tables of every segment.</summary>
     internal static long Blocks(int fileLength, Victim.Outcome outcome) =>
         BlocksAtAll + (BlocksPerByte * fileLength) + (Passes * ((BlocksPerSegment * outcome.Segments) + (BlocksPerElement * outcome.Elements)));
+
+    /// <summary>Bytes allocated for a file of another program's, or a manifest: a description of every entry there is, and buffers.</summary>
+    internal static long AllocatedBytesOfText(int fileLength) => (4 * MemoryAtAll) + (4 * MemoryPerByte * fileLength);
+
+    /// <summary>Basic blocks run for a file of another program's, or a manifest.</summary>
+    internal static long BlocksOfText(int fileLength) => BlocksAtAll + (BlocksPerByte * fileLength);
+
+    /// <summary>Bytes allocated for an update, and for the model that comes of it.</summary>
+    internal static long AllocatedBytesOfUpdate(int fileLength, Victim.Outcome outcome) => (64 * MemoryAtAll) + AllocatedBytes(fileLength, outcome);
+
+    /// <summary>Basic blocks run for an update, its base, and the model that comes of it.</summary>
+    internal static long BlocksOfUpdate(int fileLength, Victim.Outcome outcome) => (100 * BlocksAtAll) + Blocks(fileLength, outcome);
 }

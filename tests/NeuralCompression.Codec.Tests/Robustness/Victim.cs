@@ -33,31 +33,19 @@ internal static class Victim
     }
 
     /// <summary>Reads everything, in one way where <paramref name="onlyBytes"/> is set. True when the file was accepted, false when it was refused as the contract says; anything else escapes.</summary>
-    internal static bool Survives(byte[] file, out Exception? refusal, Source source = Source.Stream, Outcome? outcome = null, bool onlyBytes = false)
+    internal static bool Survives(byte[] file, out Exception? refusal, Source source = Source.Stream, bool onlyBytes = false)
     {
-        refusal = null;
-        try
-        {
-            using CompressedModelReader reader = Open(file, source);
-            outcome?.Opened(reader);
-            foreach (CompressedTensorInfo tensor in reader.Tensors)
-                DecodeAll(reader, tensor, source, onlyBytes);
-            return true;
-        }
-        catch (InvalidDataException exception)
-        {
-            if (exception.Data[Invalid.ErrorKey] is not ContainerError error || !Enum.IsDefined(error))
-                throw new InvalidOperationException("An InvalidDataException without an error code.", exception);
-            if (exception.Data[Invalid.OffsetKey] is not long)
-                throw new InvalidOperationException("An InvalidDataException without an offset.", exception);
-            refusal = exception;
-            return false;
-        }
-        catch (NotSupportedException exception)
-        {
-            refusal = exception;
-            return false;
-        }
+        refusal = Refusals.Of(() => ReadAll(file, source, null, onlyBytes), typeof(ContainerError));
+        return refusal is null;
+    }
+
+    /// <summary>The same, with whatever is thrown.</summary>
+    internal static void ReadAll(byte[] file, Source source, Outcome? outcome, bool onlyBytes = false)
+    {
+        using CompressedModelReader reader = Open(file, source);
+        outcome?.Opened(reader);
+        foreach (CompressedTensorInfo tensor in reader.Tensors)
+            DecodeAll(reader, tensor, source, onlyBytes);
     }
 
     private static CompressedModelReader Open(byte[] file, Source source) => source switch
