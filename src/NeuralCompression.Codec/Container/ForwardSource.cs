@@ -79,7 +79,7 @@ internal sealed class ForwardSource(Stream stream, bool leaveOpen, DecodeLimits 
     {
         try
         {
-            ObjectDisposedException.ThrowIf(disposed, typeof(CompressedModelReader));
+            ObjectDisposedException.ThrowIf(disposed, this);
             byte[]? passing = null;
             while (next <= segment.Ordinal)
             {
