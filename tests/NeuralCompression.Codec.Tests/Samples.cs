@@ -6,14 +6,14 @@ namespace NeuralCompression.Codec.Tests;
 /// <summary>Small models that together use every structure of the format; the same on every machine.</summary>
 internal static class Samples
 {
-    internal static IEnumerable<string> Names => ["lenet-like", "every-type", "grids", "wide", "aligned", "empty", "segments", "classified", "classified-signs", "lossless", "metadata", "groups"];
+    internal static IEnumerable<string> Names => ["lenet-like", "every-type", "grids", "wide", "aligned", "empty", "segments", "classified", "classified-signs", "lossless", "metadata", "groups", "repeats"];
 
     internal static byte[] Write(string name)
     {
         CompressionLevel level = name switch
         {
             "aligned" => CompressionLevel.NoCompression,
-            "classified" or "classified-signs" => CompressionLevel.Optimal,
+            "classified" or "classified-signs" or "repeats" => CompressionLevel.Optimal,
             "groups" => CompressionLevel.Fastest,
             _ => CompressionLevel.SmallestSize,
         };
@@ -273,9 +273,25 @@ internal static class Samples
             case "lossless":
                 // Every form and mode of docs/format.md, section 5.5: split by zeros, zigzag, differences, a list of values.
                 writer.Add("pruned", ElementType.Float32, [20, 30], Pruned(600, 70));
-                writer.Add("signed", ElementType.Int32, [300], [.. Enumerable.Range(0, 300).SelectMany(i => BitConverter.GetBytes(((i * 7919) % 201) - 100))]);
+                var any = new XorShift(71);
+                writer.Add("signed", ElementType.Int32, [300], [.. Enumerable.Range(0, 300).SelectMany(_ => BitConverter.GetBytes(any.Next(201) - 100))]);
                 writer.Add("positions", ElementType.Int64, [300], [.. Enumerable.Range(0, 300).SelectMany(i => BitConverter.GetBytes((long)i))]);
-                writer.Add("few", ElementType.BFloat16, [300], [.. Enumerable.Range(0, 300).SelectMany(i => BitConverter.GetBytes((ushort)(0x3E00 + (i * i % 5 * 37))))]);
+                writer.Add("few", ElementType.BFloat16, [300], [.. Enumerable.Range(0, 300).SelectMany(_ => BitConverter.GetBytes((ushort)(0x3E00 + (any.Next(5) * 37))))]);
+                break;
+            case "repeats":
+                // Rows that are one of three, a table of 16-bit symbols twice, a mask, elements of every size.
+                sbyte[][] kinds = [Sparse(50, 80, 60), Sparse(50, 81, 60), Sparse(50, 82, 60)];
+                writer.Add("rows", QuantizedTensor.FromSymbols(Enumerable.Range(0, 40).SelectMany(row => kinds[row * row % 7 % 3]).ToArray(), [40, 50], QuantizationGrid.PerChannel([.. Enumerable.Range(1, 40).Select(i => i * 0.25f)])));
+                short[] table = Array.ConvertAll(Sparse(120, 83, 40), symbol => (short)(symbol * 401));
+                writer.Add("table", QuantizedTensor.FromSymbols((short[])[.. table, 17, .. table], [241], QuantizationGrid.Uniform(0.5)));
+                writer.Add("mask", ElementType.Bool, [30, 30], [.. Enumerable.Range(0, 900).Select(i => (byte)(i % 30 > i / 30 ? 1 : 0))]);
+                writer.Add("ramp", ElementType.UInt8, [1000], [.. Enumerable.Range(0, 1000).Select(i => (byte)(i % 100))]);
+                foreach (ElementType type in new[] { ElementType.Float16, ElementType.Float32, ElementType.Float64 })
+                {
+                    byte[] part = FloatBytes(50, 84, type.Size());
+                    writer.Add($"twice.{type}", type, [2, 50], [.. part, .. part]);
+                }
+
                 break;
             case "metadata":
                 writer.Add("scale", ElementType.Float8E8M0, [12], [.. Enumerable.Range(120, 12).Select(i => (byte)i)]);

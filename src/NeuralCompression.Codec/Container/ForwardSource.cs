@@ -22,6 +22,7 @@ internal sealed class ForwardSource(Stream stream, bool leaveOpen, DecodeLimits 
     private int next;
     private bool ended;
     private bool reading;
+    private volatile bool disposed;
 
     internal override long Length => -1;
 
@@ -31,6 +32,7 @@ internal sealed class ForwardSource(Stream stream, bool leaveOpen, DecodeLimits 
 
     internal override void Announce(IReadOnlyList<TensorEntry> entries)
     {
+        base.Announce(entries);
         segments = [.. entries.SelectMany(entry => entry.Segments)];
         payloads = new byte[]?[segments.Length];
         wasGiven = new bool[segments.Length];
@@ -53,6 +55,7 @@ internal sealed class ForwardSource(Stream stream, bool leaveOpen, DecodeLimits 
     public override void Dispose()
     {
         // The gate has no handle to free, and a read on another thread may still hold it.
+        disposed = true;
         if (!leaveOpen)
             stream.Dispose();
     }
@@ -76,6 +79,7 @@ internal sealed class ForwardSource(Stream stream, bool leaveOpen, DecodeLimits 
     {
         try
         {
+            ObjectDisposedException.ThrowIf(disposed, this);
             byte[]? passing = null;
             while (next <= segment.Ordinal)
             {

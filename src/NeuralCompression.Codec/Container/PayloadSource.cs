@@ -94,10 +94,8 @@ internal abstract class PayloadSource : IDisposable
         return null;
     }
 
-    /// <summary>Tells where all payloads lie, before the first is read.</summary>
-    internal virtual void Announce(IReadOnlyList<TensorEntry> entries)
-    {
-    }
+    /// <summary>Tells where all payloads lie, before the first is read and after the index was.</summary>
+    internal virtual void Announce(IReadOnlyList<TensorEntry> entries) => front = [];
 
     public abstract void Dispose();
 

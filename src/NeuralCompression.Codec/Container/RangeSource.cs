@@ -76,10 +76,12 @@ internal sealed class RangeSource : PayloadSource
         index = await GetAsync(start, count, cancellationToken).ConfigureAwait(false);
     }
 
+    // The index has been read by then; what the first request brought may hold payloads too.
+    internal override void Announce(IReadOnlyList<TensorEntry> entries) => index = default;
+
+    // Nothing is taken away: a decoding on another thread may still look at it.
     public override void Dispose()
     {
-        front = default;
-        index = default;
     }
 
     private int FirstCount() => Length >= 0 ? (int)Math.Min(Length, FirstRequest) : FirstRequest;

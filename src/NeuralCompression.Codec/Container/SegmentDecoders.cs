@@ -100,8 +100,17 @@ internal readonly struct ValueDecoder<T> : ISegmentDecoder<T>
             return;
         }
 
-        // Block by block, so that the conversion finds the elements in the cache.
         int size = entry.ElementType.Size();
+        if (segment.Coding == Coding.Repeats)
+        {
+            byte[] all = ArrayPool<byte>.Shared.Rent(values.Length * size);
+            ElementCoder.Decode(segment.Coding, payload, entry.ElementType, all.AsSpan(0, values.Length * size));
+            ElementBytes.Read(all, entry.ElementType, values);
+            ArrayPool<byte>.Shared.Return(all);
+            return;
+        }
+
+        // Block by block, so that the conversion finds the elements in the cache.
         byte[] bytes = ArrayPool<byte>.Shared.Rent(Math.Min(values.Length, ElementBlock) * size);
         using var reader = new ElementReader(payload, entry.ElementType, values.Length);
         for (int offset = 0; offset < values.Length; offset += ElementBlock)

@@ -23,4 +23,7 @@ internal enum Coding : byte
 
     /// <summary>Symbols by rANS with static tables chosen by row, column and neighbours.</summary>
     ClassifiedRans = 6,
+
+    /// <summary>Elements or symbols of which long parts occur more than once: what does not repeat, in another coding, and where the rest is from.</summary>
+    Repeats = 7,
 }

@@ -9,6 +9,7 @@ using NeuralCompression.Codec.EntropyCoding.Kernels;
 using NeuralCompression.Codec.WeightCoding.Classified;
 using NeuralCompression.Codec.WeightCoding.ContextMixing;
 using NeuralCompression.Codec.WeightCoding.Grouping;
+using NeuralCompression.Codec.WeightCoding.Repeats;
 
 namespace NeuralCompression.Codec.WeightCoding;
 
@@ -18,6 +19,7 @@ internal static class SymbolCoder
     /// <summary>One part in this many.</summary>
     private const int GroupedTolerance = 256;
     private const int MixingTolerance = 256;
+    private const int RepeatsTolerance = 64;
 
     /// <summary>Bytes below which decoding takes no time to speak of.</summary>
     private const int MixingAtAnyGain = 1 << 14;
@@ -33,8 +35,16 @@ internal static class SymbolCoder
         return Encode(symbols, shape, min, max, level, ref choice);
     }
 
+    /// <summary>Codes what is left of symbols without their repeats.</summary>
+    internal static EncodedTensor EncodeLiterals<T>(ReadOnlySpan<T> symbols, int min, int max, CompressionLevel level)
+        where T : struct, IBinaryInteger<T>
+    {
+        ClassifiedChoice? choice = null;
+        return Encode(symbols, [symbols.Length], min, max, level, ref choice, mayRepeat: false);
+    }
+
     /// <summary>The same with what was chosen for much the same symbols before, which saves the search; receives what was taken.</summary>
-    internal static EncodedTensor Encode<T>(ReadOnlySpan<T> symbols, ReadOnlySpan<long> shape, int min, int max, CompressionLevel level, ref ClassifiedChoice? choice)
+    internal static EncodedTensor Encode<T>(ReadOnlySpan<T> symbols, ReadOnlySpan<long> shape, int min, int max, CompressionLevel level, ref ClassifiedChoice? choice, bool mayRepeat = true)
         where T : struct, IBinaryInteger<T>
     {
         if (min == max)
@@ -52,6 +62,14 @@ internal static class SymbolCoder
                 long margin = level == CompressionLevel.Optimal && best.Coding == Coding.GroupedRans ? length / GroupedTolerance : 0;
                 if (classified.Length < length - margin)
                     Keep(new(Coding.ClassifiedRans, classified));
+            }
+
+            if (level != CompressionLevel.Fastest && mayRepeat)
+            {
+                // Many short repeats take longer to decode than symbols of a table.
+                long limit = level == CompressionLevel.Optimal ? length - (length / RepeatsTolerance) : length;
+                if (RepeatCoder.TryEncode(symbols, limit, new SymbolLiterals<T>(min, max, level), level == CompressionLevel.SmallestSize) is byte[] repeats)
+                    Keep(new(Coding.Repeats, repeats));
             }
 
             if (level == CompressionLevel.SmallestSize && ContextMixingCoder.Encode(symbols, shape, min, max) is byte[] mixed && mixed.Length < MixingLimit(length))
@@ -120,6 +138,9 @@ internal static class SymbolCoder
                 break;
             case Coding.ClassifiedRans:
                 DecodeClassified(payload, shape, min, max, symbols);
+                break;
+            case Coding.Repeats:
+                RepeatCoder.Decode(payload, symbols, new SymbolLiterals<T>(min, max));
                 break;
             default:
                 DecodeRans(payload, min, max, symbols);

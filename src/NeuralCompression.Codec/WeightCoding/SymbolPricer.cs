@@ -4,6 +4,7 @@ using NeuralCompression.Codec.EntropyCoding;
 using NeuralCompression.Codec.WeightCoding.Classified;
 using NeuralCompression.Codec.WeightCoding.ContextMixing;
 using NeuralCompression.Codec.WeightCoding.Grouping;
+using NeuralCompression.Codec.WeightCoding.Repeats;
 
 namespace NeuralCompression.Codec.WeightCoding;
 
@@ -33,7 +34,7 @@ internal static class SymbolPricer
         if (level != CompressionLevel.SmallestSize || min == max)
             return PriceByCoding(symbols, shape, min, max, level, ref choice);
 
-        // SmallestSize keeps the shortest of raw, mixing, and what Optimal has. The last wins only where there is little structure to learn, and there the static coder is close.
+        // SmallestSize keeps the shortest of raw, mixing, repeats, and what Optimal has. The last wins only where there is little structure to learn, and there the static coder is close.
         var best = new PricedTensor(Coding.Raw, SymbolCoder.RawLength(symbols.Length, min, max));
         long table = CodingCost.EstimateStatic(symbols, min, max);
         if (table < best.Bytes)
@@ -50,7 +51,11 @@ internal static class SymbolPricer
                 best = other;
         }
 
-        return mixed < best.Bytes ? new(Coding.ContextMixing, mixed) : best;
+        if (mixed < best.Bytes)
+            best = new(Coding.ContextMixing, mixed);
+        return symbols.Length <= WholeLimit && RepeatCoder.TryEncode(symbols, best.Bytes, new SymbolLiterals<T>(min, max, level), isThorough: false) is byte[] repeats
+            ? new(Coding.Repeats, repeats.Length)
+            : best;
     }
 
     private static PricedTensor PriceByCoding<T>(ReadOnlySpan<T> symbols, ReadOnlySpan<long> shape, int min, int max, CompressionLevel level, ref ClassifiedChoice? choice)

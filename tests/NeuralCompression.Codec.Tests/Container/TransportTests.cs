@@ -182,6 +182,33 @@ public sealed class TransportTests
     }
 
     [Fact]
+    public async Task Dispose_WhileAnotherThreadWaitsForTheStream_IsToldAsThat()
+    {
+        byte[] file = Samples.Write("lenet-like");
+        using var stream = new BlockingStream(file);
+        CompressedModelReader reader = CompressedModelReader.Open(stream);
+        stream.Blocks = true;
+        Task<Exception>[] decodes = [.. Enumerable.Range(0, 3).Select(_ => Task.Run(() => Record.Exception(() => reader.DecodeBytes(reader.Tensors[0], new byte[4800]))))];
+        stream.Reading.Wait();
+        reader.Dispose();
+        Assert.All(await Task.WhenAll(decodes), exception => Assert.IsType<ObjectDisposedException>(exception));
+    }
+
+    [Fact]
+    public void Dispose_WhileADelegateIsAsked_LetsThatDecodingEnd()
+    {
+        byte[] file = Samples.Write(writer => writer.Add("w", ElementType.UInt8, [1 << 18], Noise(1 << 18)));
+        CompressedModelReader? reader = null;
+        reader = CompressedModelReader.Open((offset, length) =>
+        {
+            reader?.Dispose();
+            return file.AsMemory((int)offset, Math.Min(length, file.Length - (int)offset));
+        });
+        Assert.Equal(Noise(1 << 18), Samples.Bytes(reader, "w"));
+        Assert.Throws<ObjectDisposedException>(() => Samples.Bytes(reader, "w"));
+    }
+
+    [Fact]
     public void Write_LargerThanMemorySpool_ReadsBack()
     {
         byte[] noise = Noise(12 << 20);
@@ -243,5 +270,53 @@ public sealed class TransportTests
         public override void SetLength(long value) => throw new NotSupportedException();
 
         public override void Write(byte[] buffer, int offset, int count) => throw new NotSupportedException();
+    }
+
+    // Once it blocks, reading waits until the stream is closed.
+    private sealed class BlockingStream(byte[] bytes) : Stream
+    {
+        private readonly MemoryStream content = new(bytes);
+        private readonly ManualResetEventSlim closed = new();
+
+        internal ManualResetEventSlim Reading { get; } = new();
+
+        internal bool Blocks { get; set; }
+
+        public override bool CanRead => true;
+
+        public override bool CanSeek => false;
+
+        public override bool CanWrite => false;
+
+        public override long Length => throw new NotSupportedException();
+
+        public override long Position { get => throw new NotSupportedException(); set => throw new NotSupportedException(); }
+
+        public override int Read(byte[] buffer, int offset, int count) => Read(buffer.AsSpan(offset, count));
+
+        public override int Read(Span<byte> buffer)
+        {
+            if (!Blocks)
+                return content.Read(buffer);
+            Reading.Set();
+            closed.Wait();
+            throw new ObjectDisposedException(nameof(BlockingStream));
+        }
+
+        public override void Flush()
+        {
+        }
+
+        public override long Seek(long offset, SeekOrigin origin) => throw new NotSupportedException();
+
+        public override void SetLength(long value) => throw new NotSupportedException();
+
+        public override void Write(byte[] buffer, int offset, int count) => throw new NotSupportedException();
+
+        protected override void Dispose(bool disposing)
+        {
+            closed.Set();
+            base.Dispose(disposing);
+        }
     }
 }

@@ -224,7 +224,7 @@ internal sealed partial class ReferenceDecoder
     // Sections 4.5 and 4.7.
     private void Segment(Tensor tensor)
     {
-        Must(tensor.Coding <= 1 || (tensor.GridKind == 0 ? tensor.Coding == 3 : tensor.Coding is 2 or 4 or 5 or 6), "coding");
+        Must(tensor.Coding <= 1 || tensor.Coding == 7 || (tensor.GridKind == 0 ? tensor.Coding == 3 : tensor.Coding is 2 or 4 or 5 or 6), "coding");
         if (tensor.GridKind != 0)
         {
             tensor.Min = ZigZag();
@@ -271,9 +271,51 @@ internal sealed partial class ReferenceDecoder
             tensor.Floats[i] = F32();
     }
 
+    // Section 5.9.
+    private void Repeats(Tensor tensor, int end)
+    {
+        Tensor literals = tensor.Copy();
+        literals.Count = Int();
+        literals.SegmentLength = literals.Count;
+        literals.Shape = [literals.Count];
+        literals.GridKind = Math.Min(tensor.GridKind, 1);
+        Must(literals.Count >= 1 && literals.Count < tensor.Count, "literals");
+        literals.Coding = U8();
+        Must(literals.Coding == 0 || (tensor.GridKind == 0 ? literals.Coding == 3 : literals.Coding is 2 or 4 or 5 or 6), "coding of literals");
+        int size = tensor.GridKind == 0 ? Sizes[tensor.Type] : tensor.Min >= -128 && tensor.Max <= 127 ? 1 : 2;
+        literals.PayloadLength = literals.Coding == 0 ? literals.Count * size : Int();
+        Must(literals.PayloadLength <= end - at && (literals.Coding == 0 || (literals.PayloadLength >= 1 && literals.PayloadLength < literals.Count * size)), "literal bytes");
+        int literalEnd = at + literals.PayloadLength;
+        Payload(literals, literalEnd);
+        Must(at == literalEnd, "literals end");
+        int[] places = ReferenceRepeats.Decode(file, at, end, tensor.Count, literals.Count);
+        at = end;
+
+        size = tensor.GridKind == 0 ? size : 0;
+        tensor.Bytes = new byte[tensor.Count * size];
+        tensor.Symbols = new int[tensor.GridKind == 0 ? 0 : tensor.Count];
+        for (int i = 0; i < tensor.Count; i++)
+        {
+            bool isLiteral = places[i] >= 0;
+            int from = isLiteral ? places[i] : -1 - places[i];
+            Array.Copy(isLiteral ? literals.Bytes : tensor.Bytes, from * size, tensor.Bytes, i * size, size);
+            if (tensor.GridKind != 0)
+                tensor.Symbols[i] = (isLiteral ? literals : tensor).Symbols[from];
+        }
+
+        if (tensor.GridKind != 0)
+            Values(tensor);
+    }
+
     // Section 5.
     private void Payload(Tensor tensor, int end)
     {
+        if (tensor.Coding == 7)
+        {
+            Repeats(tensor, end);
+            return;
+        }
+
         if (tensor.GridKind == 0)
         {
             tensor.Bytes = new byte[tensor.Count * Sizes[tensor.Type]];

@@ -4,6 +4,7 @@ using NeuralCompression.Codec.Tests.Vectors;
 using NeuralCompression.Codec.WeightCoding;
 using NeuralCompression.Codec.WeightCoding.Classified;
 using NeuralCompression.Codec.WeightCoding.ContextMixing;
+using NeuralCompression.Codec.WeightCoding.Repeats;
 
 namespace NeuralCompression.Codec.Tests.Robustness;
 
@@ -44,7 +45,28 @@ internal static class Corpus
         yield return ("groups-of-8", Grouped(ternary, 3, sizeLog: 3, listed: 6));
         yield return ("groups-of-4", Grouped(ternary, 3, sizeLog: 2, listed: 5));
         yield return ("groups-of-2", Grouped(ternary[..399], 3, sizeLog: 1, listed: 4));
+        foreach ((string Name, byte[] File) file in Repeating())
+            yield return file;
         yield return ("groups-of-2-all", Grouped(ternary, 3, sizeLog: 1, listed: 9));
+    }
+
+    // The second half is the first, with two places changed.
+    private static IEnumerable<(string Name, byte[] File)> Repeating()
+    {
+        sbyte[] half = Samples.Sparse(150, 81, 90);
+        var symbols = QuantizedTensor.FromSymbols((sbyte[])[.. half, .. half[..70], 5, .. half[71..149], -3], [300], QuantizationGrid.Uniform(0.25));
+        yield return ("repeats-symbols", Write(CompressionLevel.Optimal, symbols));
+        yield return ("repeats-mixing", Write(CompressionLevel.SmallestSize, symbols));
+        short[] wide = Array.ConvertAll(half, symbol => (short)(symbol * 300));
+        yield return ("repeats-wide", Write(CompressionLevel.Optimal, QuantizedTensor.FromSymbols((short[])[.. wide, .. wide], [300], QuantizationGrid.Uniform(0.25))));
+        foreach (ElementType type in new[] { ElementType.UInt8, ElementType.BFloat16, ElementType.Float32, ElementType.Float64 })
+        {
+            byte[] elements = Samples.FloatBytes(60, 82, 8)[..(60 * type.Size())];
+            yield return ($"repeats-{type}", Samples.Write(writer => writer.Add("w", type, [150], [.. elements, .. elements, .. elements[..(30 * type.Size())]])));
+        }
+
+        byte[] literals = [8, 0, 0xFF, 0, 1, 0, 0, 1, 1, 0xFF];
+        yield return ("repeats-overlap", Forge.Coded(Coding.Repeats, [1000], -1, 2, [.. literals, .. RepeatCoder.Places([new(3, 40, 2), new(0, 100, 5), new(5, 700, 3), new(0, 152, 1)], 0)]));
     }
 
     private static byte[] Mixed<T>(T[] symbols, int[] shape)

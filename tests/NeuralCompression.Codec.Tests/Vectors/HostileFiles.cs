@@ -1,6 +1,7 @@
 using NeuralCompression.Codec.EntropyCoding;
 using NeuralCompression.Codec.WeightCoding;
 using NeuralCompression.Codec.WeightCoding.ContextMixing;
+using NeuralCompression.Codec.WeightCoding.Repeats;
 
 namespace NeuralCompression.Codec.Tests.Vectors;
 
@@ -139,7 +140,7 @@ internal static class HostileFiles
         yield return ("Truncated-second-segment", Forge.File(1, [.. Forge.Name("w"), 0x80, 0x01, 8, 4, .. TwoConstants], new byte[7]));
         yield return ("TrailingBytes-segments", Forge.File(1, [.. Forge.Name("w"), 0x80, 0x01, 8, 4, .. TwoConstants], new byte[9]));
         yield return ("SymbolValue-second-segment", SecondSegmentOutOfRange());
-        foreach ((string Name, byte[] File) file in Mixing().Concat(Groups()))
+        foreach ((string Name, byte[] File) file in Mixing().Concat(Groups()).Concat(Repeats()))
             yield return file;
         yield return ("Plane-missing", Forge.Planes(4, [1, 0, 1, 0, 1, 0]));
         yield return ("Plane-ends-early", Forge.Planes(4, [1, 0, 1, 0, 1, 0, 0, 1, 2, 3]));
@@ -185,6 +186,31 @@ internal static class HostileFiles
         yield return ("EntropyStream-bell-goes-on", Mixed([0x80, 0, 0, 8, .. Enumerable.Repeat((byte)0x55, 54)]));
 
         static byte[] Mixed(byte[] payload) => Forge.Coded(Coding.ContextMixing, [64], -1, 2, payload);
+    }
+
+    // Section 5.9: 64 ternary symbols, the first 8 of which are literals as they are.
+    private static IEnumerable<(string Name, byte[] File)> Repeats()
+    {
+        byte[] literals = [8, 0, 0xFF, 0, 1, 0, 0, 1, 1, 0xFF];
+        yield return ("EntropyStream-repeats-head-ends-early", Repeating([0x81]));
+        yield return ("EntropyStream-repeats-no-literals", Repeating([0, 0]));
+        yield return ("EntropyStream-repeats-literals-only", Repeating([64, 0]));
+        yield return ("Integer-repeats", Repeating([0x81, 0x00]));
+        yield return ("EntropyStream-repeats-no-coding", Repeating([8]));
+        yield return ("Coding-repeats-of-repeats", Repeating([8, 7, 1]));
+        yield return ("Coding-repeats-of-one-symbol", Repeating([8, 1]));
+        yield return ("EntropyStream-repeats-literals-not-shorter", Repeating([8, 2, 8]));
+        yield return ("EntropyStream-repeats-literals-end-early", Repeating(literals[..9]));
+        yield return ("SymbolValue-repeats", Repeating([8, 0, 2, .. literals[3..], 0, 0, 1, 0]));
+        yield return ("EntropyStream-repeats-no-state", Repeating([.. literals, 0, 0, 1]));
+        yield return ("EntropyStream-repeats-state-range", Repeating([.. literals, 0, 0, 0, 0]));
+        yield return ("EntropyStream-repeats-run-too-long", Repeating([.. literals, .. RepeatCoder.Places([new(9, 55, 8)], 0)]));
+        yield return ("EntropyStream-repeats-distance", Repeating([.. literals, .. RepeatCoder.Places([new(8, 56, 9)], 0)]));
+        yield return ("EntropyStream-repeats-length", Repeating([.. literals, .. RepeatCoder.Places([new(8, 57, 8)], 0)]));
+        yield return ("EntropyStream-repeats-literals-left", Repeating([.. literals, .. RepeatCoder.Places([new(7, 57, 7)], 0)]));
+        yield return ("EntropyStream-repeats-goes-on", Repeating([.. literals, .. RepeatCoder.Places([new(8, 56, 8)], 0), 0, 0]));
+
+        static byte[] Repeating(byte[] payload) => Forge.Coded(Coding.Repeats, [64], -1, 2, payload);
     }
 
     // Section 5.7: 64 ternary symbols in pairs, nine groups.

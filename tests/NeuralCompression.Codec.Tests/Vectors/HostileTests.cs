@@ -52,6 +52,7 @@ public sealed partial class HostileTests
     [InlineData("### 5.6 ", "mixing")]
     [InlineData("### 5.7 ", "group")]
     [InlineData("### 5.8 ", "classified")]
+    [InlineData("### 5.9 ", "repeats")]
     public void Vectors_HaveAFileForEveryCodeThatASectionNames(string heading, string word)
     {
         string document = File.ReadAllText(Path.Combine(VectorFiles.Root, "docs", "format.md"));
