@@ -53,7 +53,8 @@ internal static class PassCost
                 tanh, false, 0, 0.5f, 0.5f, theta.AsSpan(i, 1024), mapped.AsSpan(i, 1024), parameter.AsSpan(i, 1024), ref checksum, ref untouched)));
             Row("follow, clamp", () => Each(i => FusedPasses.Follow(
                 clamp, true, 0, 0.5f, 0.5f, theta.AsSpan(i, 1024), mapped.AsSpan(i, 1024), parameter.AsSpan(i, 1024), ref checksum, ref untouched)));
-            Row("move, clamp", () => Each(i => FusedPasses.Move(clamp, 1, 0, mapped.AsSpan(i, 1024), moment.AsSpan(i, 1024), term, theta.AsSpan(i, 1024))));
+            Row("move, clamp", () => Each(i => FusedPasses.Move(
+                clamp, new TwoPairTerm(shrinking), 1, 0, mapped.AsSpan(i, 1024), moment.AsSpan(i, 1024), default, theta.AsSpan(i, 1024))));
 
             void Each(Action<int> block)
             {

@@ -189,18 +189,30 @@ internal sealed class SpanSessionWeight<T> : SessionWeight
         return StepOpening.Open;
     }
 
-    // Check, checksum and noise in one pass where that is all there is to do; how many weights of the block it has done: fewer than can be where it found a change.
-    private int OpenFused(in StepSettings settings, int start, ReadOnlySpan<T> theta, ReadOnlySpan<T> mapped, Span<T> parameter, ref BlockChecksum checksum) =>
-        typeof(T) == typeof(float) && FusedPasses.CanOpen && !OwnsParameter && Support is null && settings is { QuantizedForward: 0, Target: NoiseTarget.AllWeights }
-            ? FusedPasses.Open(
-                new NoiseSource(settings.Seed, settings.Draw, Index, settings.NoiseScale * Quantization.NoiseLevel),
+    // Check, checksum, rounding and noise in one pass where that is all there is to do; how many weights of the block it has done: fewer than can be where it found a change.
+    private int OpenFused(in StepSettings settings, int start, ReadOnlySpan<T> theta, ReadOnlySpan<T> mapped, Span<T> parameter, ref BlockChecksum checksum)
+    {
+        if (typeof(T) != typeof(float) || !FusedPasses.CanOpen || OwnsParameter || Support is not null || settings.QuantizedForward is not (0 or 1))
+        {
+            return 0;
+        }
+
+        var noise = new NoiseSource(settings.Seed, settings.Draw, Index, settings.NoiseScale * Quantization.NoiseLevel);
+        float gain = float.CreateTruncating(GainValue);
+        return settings is { QuantizedForward: 0, Target: NoiseTarget.AllWeights }
+            ? FusedPasses.Open(noise, start, gain, Single(theta), Single(mapped), Single(parameter), ref checksum)
+            : FusedPasses.OpenRounded(
+                noise,
                 start,
-                float.CreateTruncating(GainValue),
+                Quantization,
+                rounds: settings.QuantizedForward == 1,
+                targeted: settings.Target == NoiseTarget.NonZeroWeights,
+                gain,
                 Single(theta),
                 Single(mapped),
                 Single(parameter),
-                ref checksum)
-            : 0;
+                ref checksum);
+    }
 
     // g ((1 - t) m + t Q(m) + n), with the noise of the weights' own positions.
     private void WriteNoisyBlock(in StepSettings settings, int start, ReadOnlySpan<T> m, Span<T> blended, Span<T> rounded, Span<T> destination)
@@ -501,11 +513,9 @@ internal sealed class SpanSessionWeight<T> : SessionWeight
             int done = FollowFused(i, n, gainBefore, gain, constrains: Mapping.Kind == MappingKind.Clamp, checks: !moves, ref checksum, ref untouched);
             FollowBlock(i + done, n - done, gainBefore, gain, checks: !moves, ref checksum, ref untouched);
 
-            // While it still is in cache.
-            int end = i + n;
-            if (measures && (end % SparsityRatio.SumBlock == 0 || end == theta.Length))
+            if (measures)
             {
-                measure += SparsityRatio.OfBlock<T>(mapped[((end - 1) / SparsityRatio.SumBlock * SparsityRatio.SumBlock)..end]);
+                measure += MeasureOfBlocks(i, i + n);
             }
         }
 
@@ -519,10 +529,16 @@ internal sealed class SpanSessionWeight<T> : SessionWeight
         return untouched;
     }
 
+    // What the term measures of m(θ), taken while it still is in cache: at the last of the blocks that it sums at a time.
+    private SparsityRatio MeasureOfBlocks(int start, int end) =>
+        end % SparsityRatio.SumBlock != 0 && end != Length ? default : SparsityRatio.OfBlock<T>(MappedSpan[(start / SparsityRatio.SumBlock * SparsityRatio.SumBlock)..end]);
+
     // Mapped becomes m(θ) as the optimizer left θ. Did the parameter hold what the session had written?
     private bool RemapAndCheck(T gainBefore, T gain)
     {
         bool untouched = true;
+        bool measures = Term.IsWhole && Strength is null;
+        var measure = default(SparsityRatio);
         var ignored = default(BlockChecksum);
         ReadOnlySpan<T> theta = ThetaSpan;
         for (int i = 0; i < theta.Length; i += BlockLength)
@@ -531,9 +547,18 @@ internal sealed class SpanSessionWeight<T> : SessionWeight
             int start = i + FollowFused(i, end - i, gainBefore, gain, constrains: false, checks: true, ref ignored, ref untouched);
             untouched &= OwnsParameter || BlockOperations.IsProduct<T>(MappedSpan[start..end], gainBefore, ParameterSpan[start..end]);
             MapBlock(theta, start, MappedSpan[start..end]);
+            if (measures)
+            {
+                measure += MeasureOfBlocks(i, end);
+            }
         }
 
         MappedChanged();
+        if (measures)
+        {
+            TakeMeasure(measure);
+        }
+
         return untouched;
     }
 
@@ -603,25 +628,25 @@ internal sealed class SpanSessionWeight<T> : SessionWeight
     {
         Span<T> scratch = stackalloc T[BlockLength];
         Span<T> slopes = stackalloc T[BlockLength];
-        var gradient = scratch[..theta.Length];
         var strengths = StrengthSpan;
         ReadOnlySpan<T> moment = TensorMemory.Span<T>(Moment!).Slice(start, theta.Length);
-        Term.Gradient(mapped, strengths.IsEmpty ? default : strengths.Slice(start, theta.Length), start, gradient);
-        int done = typeof(T) != typeof(float) || IsDirect ? 0
-            : Mapping switch
-            {
-                TanhMapping tanh => FusedPasses.Move(tanh.Vectors, biasCorrection, (float)ZeroPoint, Single(mapped), Single(moment), Single(gradient), Single(theta)),
-                ClampMapping { Vectors: { } clamp } => FusedPasses.Move(clamp, biasCorrection, (float)ZeroPoint, Single(mapped), Single(moment), Single(gradient), Single(theta)),
-                _ => 0,
-            };
+        var single = strengths.IsEmpty ? Term.Single : null;
+        var stored = single is null ? scratch[..theta.Length] : default;
+        if (!stored.IsEmpty)
+        {
+            Term.Gradient(mapped, strengths.IsEmpty ? default : strengths.Slice(start, theta.Length), start, stored);
+        }
+
+        int done = MoveFused(biasCorrection, single, mapped, moment, stored, theta);
         if (done == theta.Length)
         {
             return;
         }
 
         // The definition.
-        var step = gradient[done..];
+        var step = scratch[done..theta.Length];
         var other = slopes[done..theta.Length];
+        Term.Gradient(mapped[done..], strengths.IsEmpty ? default : strengths.Slice(start + done, step.Length), start + done, step);
         SlopeOfMapped(theta[done..], mapped[done..], other);
         TensorPrimitives.Multiply(step, other, step);
         TensorPrimitives.Divide(moment[done..], T.CreateTruncating(biasCorrection), other);
@@ -629,6 +654,32 @@ internal sealed class SpanSessionWeight<T> : SessionWeight
         TensorPrimitives.Add(other, T.CreateTruncating(ProximalSettings.Epsilon), other);
         TensorPrimitives.Divide(step, other, step);
         MoveStoppingAtZero(theta[done..], step, T.CreateTruncating(ZeroPoint));
+    }
+
+    // The same in one pass where there is one for the mapping; how many weights it has done.
+    private int MoveFused(double biasCorrection, GradientCoefficients? single, ReadOnlySpan<T> mapped, ReadOnlySpan<T> moment, ReadOnlySpan<T> stored, Span<T> theta)
+    {
+        return typeof(T) != typeof(float) || IsDirect ? 0
+            : Mapping switch
+            {
+                TanhMapping tanh => WithTerm(tanh.Vectors, mapped, moment, stored, theta),
+                ClampMapping { Vectors: { } clamp } => WithTerm(clamp, mapped, moment, stored, theta),
+                _ => 0,
+            };
+
+        int WithTerm<TMapping>(TMapping mapping, ReadOnlySpan<T> mapped, ReadOnlySpan<T> moment, ReadOnlySpan<T> stored, Span<T> theta)
+            where TMapping : struct, IVectorMapping =>
+            single switch
+            {
+                { IsOnePair: true } pair => Run(mapping, new OnePairTerm(pair), mapped, moment, stored, theta),
+                { } pairs => Run(mapping, new TwoPairTerm(pairs), mapped, moment, stored, theta),
+                null => Run(mapping, default(StoredTerm), mapped, moment, stored, theta),
+            };
+
+        int Run<TMapping, TTerm>(TMapping mapping, TTerm term, ReadOnlySpan<T> mapped, ReadOnlySpan<T> moment, ReadOnlySpan<T> stored, Span<T> theta)
+            where TMapping : struct, IVectorMapping
+            where TTerm : struct, ITermVectors =>
+            FusedPasses.Move(mapping, term, biasCorrection, (float)ZeroPoint, Single(mapped), Single(moment), Single(stored), Single(theta));
     }
 
     protected override void Constrain()

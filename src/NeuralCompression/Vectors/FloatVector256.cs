@@ -70,6 +70,9 @@ internal readonly struct FloatVector256(Vector256<float> value) : IFloatVector<F
     public static FloatVector256 Abs(FloatVector256 value) => new(Vector256.Abs(value._value));
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static FloatVector256 Ceiling(FloatVector256 value) => new(Vector256.Ceiling(value._value));
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static FloatVector256 MinNative(FloatVector256 left, FloatVector256 right) => new(Vector256.MinNative(left._value, right._value));
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]

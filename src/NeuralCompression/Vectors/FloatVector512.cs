@@ -70,6 +70,9 @@ internal readonly struct FloatVector512(Vector512<float> value) : IFloatVector<F
     public static FloatVector512 Abs(FloatVector512 value) => new(Vector512.Abs(value._value));
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static FloatVector512 Ceiling(FloatVector512 value) => new(Vector512.Ceiling(value._value));
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static FloatVector512 MinNative(FloatVector512 left, FloatVector512 right) => new(Vector512.MinNative(left._value, right._value));
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]

@@ -47,6 +47,8 @@ internal interface IFloatVector<TSelf>
 
     public static abstract TSelf Abs(TSelf value);
 
+    public static abstract TSelf Ceiling(TSelf value);
+
     /// <summary>The processor's minimum: of NaN or zeros of two signs the right one.</summary>
     public static abstract TSelf MinNative(TSelf left, TSelf right);
 

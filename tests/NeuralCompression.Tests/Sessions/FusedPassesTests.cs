@@ -1,4 +1,5 @@
 using System.Numerics.Tensors;
+using NeuralCompression.Codec;
 using NeuralCompression.Sessions;
 
 namespace NeuralCompression.Tests.Sessions;
@@ -49,6 +50,59 @@ public sealed class FusedPassesTests
             Assert.Equal(changed / 32 * 32, done);
             AssertSameBits(before.AsSpan(done), parameter.AsSpan(done));
             AssertSameChecksum(theta.AsSpan(0, done), checksum);
+        }
+    }
+
+    [OpenFact]
+    public void OpenRounded_WhatTheSessionWrote_IsRoundingAndNoiseOfThePieces()
+    {
+        var levels = new QuantizationOptions { NoiseLevel = 0.25, LowerLimit = -1, UpperLimit = 1.5 };
+        float step = (float)levels.StepSize;
+        foreach (int length in Lengths)
+        {
+            foreach (var (rounds, targeted, amplitude, sparse) in new[] { (true, true, 0.125, false), (true, true, 0.125, true), (true, false, 0.125, false), (false, true, 0.125, true), (true, true, 0, false) })
+            {
+                // Zeros of both signs and what is midway between levels too; most of the sparse ones round to zero.
+                var source = new NoiseSource(3, 4, 5, amplitude);
+                float[] theta = Values(1, length);
+                float[] mapped = [.. Values(2, length).Select((m, i) => float.IsNaN(m) ? 0.75f : sparse && i % 90 != 3 ? m / 1e6f : i % 7 == 0 ? 0.25f : m)];
+                float[] parameter = Product(mapped, Gain);
+                var checksum = default(BlockChecksum);
+                int done = FusedPasses.OpenRounded(source, 2048, levels, rounds, targeted, Gain, theta, mapped, parameter, ref checksum);
+
+                float[] rounded = new float[length];
+                UniformQuantizer.Round(mapped, step, levels.MinSymbol, levels.MaxSymbol, rounded);
+                float[] expected = Product(mapped, Gain);
+                UniformNoise.AddScalar<float>(
+                    source, 2048, (rounds ? Product(rounded, step) : mapped).AsSpan(0, done), targeted ? rounded.AsSpan(0, done) : default, Gain, expected.AsSpan(0, done));
+                Assert.Equal(length / 32 * 32, done);
+                AssertSameBits(expected, parameter);
+                AssertSameChecksum(theta.AsSpan(0, done), checksum);
+            }
+        }
+    }
+
+    [OpenFact]
+    public void OpenRounded_AChangedWeightOrNaN_StopsBeforeItAndLeavesTheRest()
+    {
+        var levels = new QuantizationOptions { NoiseLevel = 0.25 };
+        foreach (int changed in new[] { 0, 31, 32, 63, 95 })
+        {
+            foreach (bool isNaN in new[] { true, false })
+            {
+                float[] theta = Values(1, 100);
+                float[] mapped = Array.ConvertAll(Values(2, 100), m => float.IsNaN(m) ? 0 : m);
+                mapped[changed] = isNaN ? float.NaN : mapped[changed];
+                float[] parameter = Product(mapped, Gain);
+                parameter[changed] = isNaN ? parameter[changed] : OneBitOff(parameter[changed]);
+                float[] before = [.. parameter];
+                var checksum = default(BlockChecksum);
+                int done = FusedPasses.OpenRounded(new NoiseSource(3, 4, 5, 0.125), 0, levels, rounds: true, targeted: true, Gain, theta, mapped, parameter, ref checksum);
+
+                Assert.Equal(changed / 32 * 32, done);
+                AssertSameBits(before.AsSpan(done), parameter.AsSpan(done));
+                AssertSameChecksum(theta.AsSpan(0, done), checksum);
+            }
         }
     }
 
@@ -191,34 +245,43 @@ public sealed class FusedPassesTests
     {
         var mapping = Mapping(name);
         float zero = (float)mapping.Inverse(0.0);
+        var onePair = GradientCoefficients.Everywhere(0.3, 0.7);
+        var twoPairs = new GradientCoefficients(0.3, 0.7, -0.2, 0.1, 0.4);
         const double Correction = 0.0079;
         foreach (int length in Lengths)
         {
-            float[] theta = Values(10, length);
-            float[] mapped = new float[length];
-            mapping.Map<float>(theta, mapped);
-            float[] moment = Array.ConvertAll(Values(11, length), Math.Abs);
-            float[] term = Values(12, length);
-            float[] slope = new float[length];
-            mapping.Derivative<float>(theta, mapped, slope);
-            int done = length / 8 * 8;
-            float[] expected = [.. theta];
-            for (int i = 0; i < done; i++)
+            foreach (var pair in new GradientCoefficients?[] { null, onePair, twoPairs })
             {
-                float after = theta[i] - (term[i] * slope[i] / (MathF.Sqrt(moment[i] / (float)Correction) + (float)ProximalSettings.Epsilon));
-                bool crossed = (theta[i] > zero && after < zero) || (theta[i] < zero && after > zero);
-                expected[i] = crossed ? zero : after;
+                float[] theta = Values(10, length);
+                float[] mapped = new float[length];
+                mapping.Map<float>(theta, mapped);
+                float[] moment = Array.ConvertAll(Values(11, length), Math.Abs);
+                float[] term = Values(12, length);
+                pair?.Write<float>(mapped, default, term);
+                float[] slope = new float[length];
+                mapping.Derivative<float>(theta, mapped, slope);
+                int done = length / 8 * 8;
+                float[] expected = [.. theta];
+                for (int i = 0; i < done; i++)
+                {
+                    float after = theta[i] - (term[i] * slope[i] / (MathF.Sqrt(moment[i] / (float)Correction) + (float)ProximalSettings.Epsilon));
+                    bool crossed = (theta[i] > zero && after < zero) || (theta[i] < zero && after > zero);
+                    expected[i] = crossed ? zero : after;
+                }
+
+                int handled = pair is null ? Handle(default(StoredTerm)) : pair == onePair ? Handle(new OnePairTerm(onePair)) : Handle(new TwoPairTerm(twoPairs));
+                Assert.Equal(done, handled);
+                AssertSameBits(expected, theta);
+
+                int Handle<TTerm>(TTerm compression)
+                    where TTerm : struct, ITermVectors =>
+                    mapping switch
+                    {
+                        TanhMapping tanh => FusedPasses.Move(tanh.Vectors, compression, Correction, zero, mapped, moment, pair is null ? term : [], theta),
+                        ClampMapping clamp => FusedPasses.Move(clamp.Vectors!.Value, compression, Correction, zero, mapped, moment, pair is null ? term : [], theta),
+                        _ => -1,
+                    };
             }
-
-            int handled = mapping switch
-            {
-                TanhMapping tanh => FusedPasses.Move(tanh.Vectors, Correction, zero, mapped, moment, term, theta),
-                ClampMapping clamp => FusedPasses.Move(clamp.Vectors!.Value, Correction, zero, mapped, moment, term, theta),
-                _ => -1,
-            };
-
-            Assert.Equal(done, handled);
-            AssertSameBits(expected, theta);
         }
     }
 
