@@ -15,7 +15,7 @@ using static TorchSharp.torch.nn;
 CultureInfo.CurrentCulture = CultureInfo.InvariantCulture;
 if (args.Length < 4 || !Networks.Names.Contains(args[0]))
 {
-    Console.Error.WriteLine($"usage: NeuralCompression.Budget {string.Join('|', Networks.Names)} EPOCHS SEEDS TARGET_BYTES|@STRENGTH...");
+    Console.Error.WriteLine($"usage: NeuralCompression.Budget {string.Join('|', Networks.Names)} EPOCHS SEED,... TARGET_BYTES|@STRENGTH...");
     return 2;
 }
 
@@ -28,7 +28,7 @@ var differences = targets.ToDictionary(t => t, _ => new List<double>());
 var outcomes = targets.ToDictionary(t => t, _ => new List<Outcome>());
 Console.WriteLine("| seed | run | target | file | of target | nearest levels | test error % | strength | zeros % | meter, % of the time |");
 Console.WriteLine("|---|---|---|---|---|---|---|---|---|---|");
-for (int seed = 1; seed <= int.Parse(args[2]); seed++)
+foreach (int seed in args[2].Split(',').Select(int.Parse))
 {
     var plan = new Plan(args[0], int.Parse(args[1]), seed);
     using var dense = plan.Pretrain(data);
