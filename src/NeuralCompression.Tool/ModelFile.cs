@@ -33,13 +33,13 @@ internal sealed class ModelFile : IDisposable
             throw new ToolException(ExitCode.BadInput, $"'{path}' is a safetensors file; compress it first: ncm compress '{path}'.");
         if (Paths.IsSet(path))
         {
-            CompressedModelSet set = CompressedModelSet.Open(path, Limits);
+            CompressedModelSet set = Failures.Naming(path, () => CompressedModelSet.Open(path, Limits));
             return new ModelFile(null, set) { FileBytes = new FileInfo(path).Length + set.Shards.Sum(shard => shard.Length) };
         }
 
         try
         {
-            return new ModelFile(CompressedModelReader.Open(path, Limits), null) { FileBytes = new FileInfo(path).Length };
+            return new ModelFile(Failures.Naming(path, () => CompressedModelReader.Open(path, Limits)), null) { FileBytes = new FileInfo(path).Length };
         }
         catch (InvalidDataException exception) when (exception.Data["NeuralCompression.Error"] is ContainerError.NotAModel)
         {

@@ -26,9 +26,22 @@ internal sealed class SourceModel : IDisposable
             }
             catch (InvalidDataException)
             {
-                throw new ToolException(ExitCode.BadInput, $"'{path}' is not a safetensors file, or damaged: {exception.Message} A PyTorch checkpoint must be saved as safetensors first (docs/cli.md shows how).");
+                throw new ToolException(ExitCode.BadInput, $"'{path}' {Kind(path) ?? $"is not a safetensors file, nor one that TorchSharp saved. {exception.Message}"}");
             }
         }
+    }
+
+    // Files that are given by mistake, known by how they start.
+    private static string? Kind(string path)
+    {
+        Span<byte> start = stackalloc byte[4];
+        using (FileStream file = File.OpenRead(path))
+            start = start[..file.ReadAtLeast(start, start.Length, throwOnEndOfStream: false)];
+        if (start.SequenceEqual("PK\u0003\u0004"u8))
+            return "is an archive, as PyTorch writes its checkpoints: save it as safetensors in Python first, which takes two lines (see docs/cli.md).";
+        if (start.SequenceEqual((ReadOnlySpan<byte>)[0x8F, (byte)'N', (byte)'C', (byte)'M']))
+            return "is compressed already; ncm decompress gives back what it was made from.";
+        return start.SequenceEqual("GGUF"u8) ? "is a GGUF file, whose weights are quantised in blocks already; ncm takes the safetensors model that it was made from." : null;
     }
 
     internal CompressionReport Compress(string path, ModelConversionOptions options, CancellationToken cancellationToken) =>

@@ -22,7 +22,7 @@ internal static class UpdateFiles
     internal static CompressedModelUpdateInfo ReadInfo(string path)
     {
         Paths.CheckInput(path);
-        return InToolWords(path, () => CompressedModelUpdate.ReadInfo(path, Limits));
+        return InToolWords(path, () => Failures.Naming(path, () => CompressedModelUpdate.ReadInfo(path, Limits)));
     }
 
     /// <summary>Runs what reads an update. Nothing is damaged where the wrong files were given, and the message says so.</summary>
@@ -43,6 +43,19 @@ internal static class UpdateFiles
         catch (InvalidDataException exception) when (exception.Data["NeuralCompression.Error"] is ContainerError.NotAContainer)
         {
             throw new ToolException(ExitCode.BadInput, $"'{update}' is not an update (.ncmu): it does not start as one. Give a file that ncm diff or this library wrote.");
+        }
+    }
+
+    /// <summary>Does work on two files, neither of which is found damaged before its content is read.</summary>
+    internal static TResult OnBoth<TResult>(Func<TResult> work)
+    {
+        try
+        {
+            return work();
+        }
+        catch (InvalidDataException exception)
+        {
+            throw new ToolException(ExitCode.BadInput, $"{exception.Message} One of the two files is damaged: ncm verify tells which; get it again from where it came from.");
         }
     }
 

@@ -19,7 +19,23 @@ public sealed class FailureTests
     [Theory]
     [MemberData(nameof(Commands))]
     public void Input_IsText(string command) =>
-        Nothing(command, "text", 1, command == "compress" ? "not a safetensors file" : "not a compressed model", tool => File.WriteAllText(tool["text"], "This is a text, not a model.\n"));
+        Nothing(command, "text", 1, command == "compress" ? "is not a safetensors file, nor one that TorchSharp saved" : "not a compressed model", tool => File.WriteAllText(tool["text"], "This is a text, not a model.\n"));
+
+    [Theory]
+    [InlineData("PK\u0003\u0004 and what follows in an archive", "save it as safetensors in Python")]
+    [InlineData("GGUF and what follows in such a file", "GGUF")]
+    [InlineData("\u0001\u0002 and nothing anybody knows", "nor one that TorchSharp saved")]
+    public void Input_IsOfAnotherKind(string content, string says) => Nothing("compress", "m.bin", 1, says, tool => File.WriteAllText(tool["m.bin"], content));
+
+    [Fact]
+    public void Input_IsCompressedAlready()
+    {
+        using var tool = new Tool();
+        Models.Write(tool["m.safetensors"]);
+        tool.Run("compress", "m.safetensors").Succeeds();
+        tool.Run("compress", "m.ncm", "-o", "again.ncm").Fails(1, "is compressed already");
+        Assert.Equal(["m.ncm", "m.safetensors"], tool.Names);
+    }
 
     [Theory]
     [MemberData(nameof(Commands))]

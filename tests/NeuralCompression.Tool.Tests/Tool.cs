@@ -43,11 +43,11 @@ internal sealed class Tool : IDisposable
         return Process.Start(start)!;
     }
 
-    internal static Result End(Process process)
+    internal static Result End(Process process, TimeSpan? patience = null)
     {
         Task<string> output = process.StandardOutput.ReadToEndAsync();
         Task<string> error = process.StandardError.ReadToEndAsync();
-        if (!process.WaitForExit(Patience))
+        if (!process.WaitForExit(patience ?? Patience))
         {
             process.Kill();
             Assert.Fail("The program does not end.");

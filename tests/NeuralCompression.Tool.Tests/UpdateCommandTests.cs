@@ -69,7 +69,8 @@ public sealed class UpdateCommandTests : IDisposable
     [InlineData("missing", 3, "There is no file")]
     [InlineData("folder", 3, "is a folder")]
     [InlineData("text", 1, "not a compressed model")]
-    [InlineData("truncated.ncm", 1, "ends inside")]
+    [InlineData("truncated.ncm", 1, "'truncated.ncm': The file ends inside")]
+    [InlineData("damaged.ncm", 1, "ncm verify tells which")]
     [InlineData("m.safetensors", 1, "compress it first")]
     public void Model_IsNone(string name, int exitCode, string says)
     {
@@ -85,13 +86,16 @@ public sealed class UpdateCommandTests : IDisposable
     [InlineData("folder", 3, "is a folder")]
     [InlineData("text", 1, "not an update")]
     [InlineData("next.ncm", 1, "not an update")]
-    [InlineData("truncated.ncmu", 1, "ends inside")]
+    [InlineData("truncated.ncmu", 1, "'truncated.ncmu': The file ends inside")]
+    [InlineData("damaged.ncmu", 1, "ncm verify tells which")]
     public void Update_IsNone(string name, int exitCode, string says)
     {
         Prepare();
         tool.Run("diff", "base.ncm", "next.ncm", "-o", "u.ncmu").Succeeds();
         byte[] update = File.ReadAllBytes(tool["u.ncmu"]);
         File.WriteAllBytes(tool["truncated.ncmu"], update[..^1]);
+        update[^1] ^= 1;
+        File.WriteAllBytes(tool["damaged.ncmu"], update);
         Nothing(exitCode, says, "apply", "base.ncm", name, "-o", "x.ncm");
     }
 
@@ -138,7 +142,10 @@ public sealed class UpdateCommandTests : IDisposable
         tool.Run("compress", "m.safetensors", "-o", "next.ncm", "--step", "0.0101", "--level", "SmallestSize").Succeeds();
         Directory.CreateDirectory(tool["folder"]);
         File.WriteAllText(tool["text"], "This is a text, not a model.\n");
-        File.WriteAllBytes(tool["truncated.ncm"], File.ReadAllBytes(tool["base.ncm"])[..^1]);
+        byte[] model = File.ReadAllBytes(tool["base.ncm"]);
+        File.WriteAllBytes(tool["truncated.ncm"], model[..^1]);
+        model[^1] ^= 1;
+        File.WriteAllBytes(tool["damaged.ncm"], model);
     }
 
     private void Nothing(int exitCode, string says, params string[] arguments)

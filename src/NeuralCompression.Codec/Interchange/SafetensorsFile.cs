@@ -50,7 +50,7 @@ internal sealed class SafetensorsFile : IDisposable
         RandomAccess.Read(stream.SafeFileHandle, field, 0);
         ulong headerBytes = BinaryPrimitives.ReadUInt64LittleEndian(field);
         if (headerBytes > SafetensorsHeader.MaxBytes)
-            throw SafetensorsHeader.Refusal(SafetensorsError.HeaderLength, FormattableString.Invariant($"The file is not a safetensors file, or damaged: its header would have {headerBytes} bytes; {SafetensorsHeader.MaxBytes} are allowed."));
+            throw SafetensorsHeader.Refusal(SafetensorsError.HeaderLength, FormattableString.Invariant($"This is no safetensors file, or a damaged one: its header would have {headerBytes} bytes; {SafetensorsHeader.MaxBytes} are allowed."));
         if ((long)headerBytes > length - SafetensorsHeader.LengthBytes)
             throw SafetensorsHeader.Refusal(SafetensorsError.HeaderLength, FormattableString.Invariant($"The file ends inside its header, which has {headerBytes} bytes."));
         start = SafetensorsHeader.LengthBytes + (long)headerBytes;

@@ -44,11 +44,11 @@ internal static class ApplyCommand
         if (shardBytes < 1)
             throw new ToolException(ExitCode.Usage, "--shard-bytes is at least 1.");
         long bytes = UpdateFiles.CheckModel(before);
-        Paths.CheckInput(update);
+        UpdateFiles.ReadInfo(update);
         UpdateFiles.CheckOutput([before, update], output, force);
         long start = Stopwatch.GetTimestamp();
         CompressionReport report = WorkProgress.Run(
-            "applying", bytes, !isJson, progress => UpdateFiles.InToolWords(update, () => CompressedModelUpdate.Apply(before, update, output, UpdateFiles.Options(threads, progress, level, shardBytes), cancellationToken)));
+            "applying", bytes, !isJson, progress => UpdateFiles.OnBoth(() => UpdateFiles.InToolWords(update, () => CompressedModelUpdate.Apply(before, update, output, UpdateFiles.Options(threads, progress, level, shardBytes), cancellationToken))));
         double seconds = Stopwatch.GetElapsedTime(start).TotalSeconds;
         if (isJson)
         {

@@ -43,7 +43,7 @@ internal static class DiffCommand
         UpdateFiles.CheckOutput([before, next], output, force);
         long start = Stopwatch.GetTimestamp();
         CompressedModelUpdateReport report = WorkProgress.Run(
-            "comparing", bytes, !isJson, progress => CompressedModelUpdate.Create(before, next, output, UpdateFiles.Options(threads, progress, level), cancellationToken));
+            "comparing", bytes, !isJson, progress => UpdateFiles.OnBoth(() => CompressedModelUpdate.Create(before, next, output, UpdateFiles.Options(threads, progress, level), cancellationToken)));
         double seconds = Stopwatch.GetElapsedTime(start).TotalSeconds;
         if (isJson)
         {

@@ -158,6 +158,22 @@ internal static class GuidePrograms
         // docs/codec.md end
         Assert.Equal(2, remote.Tensors.Count);
 
+        symbols[785] = 1;
+        using (var next = CompressedModelWriter.Create("next.ncm", CompressionLevel.SmallestSize))
+        {
+            next.Add("fc1.weight", QuantizedTensor.FromSymbols(symbols, [300, 784], QuantizationGrid.Uniform(0.02f)));
+            next.Add("fc1.bias", [300], biases);
+            next.Complete();
+        }
+
+        // docs/codec.md begin
+        CompressedModelUpdateReport update = CompressedModelUpdate.Create("model.ncm", "next.ncm", "next.ncmu");
+        Console.WriteLine($"{update.TotalBytes} bytes: {update.UnchangedTensors} tensors unchanged, {update.DifferenceTensors} as differences, {update.FullTensors} in full");
+        CompressedModelUpdate.Apply("model.ncm", "next.ncmu", "updated.ncm");       // appears when it is whole and checked
+        // docs/codec.md end
+        Assert.Equal((1, 1), (update.UnchangedTensors, update.DifferenceTensors));
+        Assert.Equal(File.ReadAllBytes("next.ncm"), File.ReadAllBytes("updated.ncm"));
+
         File.WriteAllText("upload.ncm", "not a model");
         // docs/codec.md begin
         try

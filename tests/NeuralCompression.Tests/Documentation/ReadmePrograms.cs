@@ -28,6 +28,7 @@ internal static class ReadmePrograms
         session.Quantize();                                        // the model now holds exactly what a reader will decode
         CompressionReport report = session.Save("model.ncm");      // real bytes per tensor
         model.LoadCompressed("model.ncm");                         // exact names and shapes, or an error that names every mismatch
+        Console.WriteLine(report);
         // README.md end
         return report;
     }
