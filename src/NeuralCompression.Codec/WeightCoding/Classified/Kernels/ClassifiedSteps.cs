@@ -154,15 +154,15 @@ internal sealed class ClassifiedSteps : IDisposable
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     private static uint[] BuildSlots(FrequencyTable[] tables, int precisionBits, int firstSymbol)
     {
-        uint[] slots = ArrayPool<uint>.Shared.Rent(tables.Length << precisionBits);
+        uint[] slots = ArrayPool<uint>.Shared.Rent((tables.Length << precisionBits) + SlotTable.Padding);
         Span<uint> free = slots;
         foreach (FrequencyTable table in tables)
         {
-            for (int symbol = 0; symbol < table.AlphabetSize; symbol++)
+            ReadOnlySpan<ushort> frequencies = table.Frequencies;
+            for (int symbol = 0; symbol < frequencies.Length; symbol++)
             {
-                int frequency = table.Frequencies[symbol];
-                SlotTable.FillPacked(free[..frequency], (byte)(firstSymbol + symbol));
-                free = free[frequency..];
+                SlotTable.FillPacked(free, frequencies[symbol], (byte)(firstSymbol + symbol));
+                free = free[frequencies[symbol]..];
             }
         }
 
