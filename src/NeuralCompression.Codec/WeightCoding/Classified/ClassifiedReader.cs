@@ -28,7 +28,7 @@ internal static class ClassifiedReader
 
         byte[] rowClasses = new byte[symbols.Length / (int)columns];
         byte[] columnClasses = new byte[columns];
-        byte[] map = new byte[ClassifiedLayout.Contexts];
+        byte[] map = new byte[ClassifiedLayout.MapLength];
         position += ReadSideInformation(payload[position..], parameters, rowClasses, columnClasses, map);
         var rows = new LaneRows(rowClasses, RansConstants.LaneCounts[parameters.LaneCode]);
         bool hasEmpty = rows.Rows.Length < rowClasses.Length || columnClasses.AsSpan().Contains((byte)0);
