@@ -34,6 +34,19 @@ internal ref struct BinaryRansDecoder(ReadOnlySpan<byte> source)
         return one ? 1 : 0;
     }
 
+    /// <summary>The same without a branch on the decision: for those that a processor could not foresee either.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    internal int DecodeUnforeseen(int probability)
+    {
+        uint slot = (uint)state & (BinaryRansConstants.Total - 1);
+        uint one = (uint)((int)(slot - (uint)probability) >> 31);                                   // all ones, or zero
+        uint rest = BinaryRansConstants.Total - (uint)probability;
+        state = ((rest + (one & ((uint)probability - rest))) * (state >> BinaryRansConstants.PrecisionBits)) + slot - (~one & (uint)probability);
+        if (state < BinaryRansConstants.LowerBound)
+            Refill();
+        return (int)(one & 1);
+    }
+
     /// <param name="last">True where nothing may follow the block.</param>
     internal readonly void EndBlock(bool last)
     {

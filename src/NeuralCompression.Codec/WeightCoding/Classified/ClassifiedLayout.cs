@@ -18,6 +18,9 @@ internal static class ClassifiedLayout
     /// <summary>Contexts before they share tables.</summary>
     internal const int Contexts = Scales * Energies;
 
+    /// <summary>Room of a map, so that the scales of all row classes can be read together for every column class.</summary>
+    internal const int MapLength = (2 * Classes - 2) * Energies;
+
     /// <summary>Tables of one tensor: 5 bits.</summary>
     internal const int MaxTables = 32;
 

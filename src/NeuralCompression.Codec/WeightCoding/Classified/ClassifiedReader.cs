@@ -28,7 +28,7 @@ internal static class ClassifiedReader
 
         byte[] rowClasses = new byte[symbols.Length / (int)columns];
         byte[] columnClasses = new byte[columns];
-        byte[] map = new byte[ClassifiedLayout.Contexts];
+        byte[] map = new byte[ClassifiedLayout.MapLength];
         position += ReadSideInformation(payload[position..], parameters, rowClasses, columnClasses, map);
         var rows = new LaneRows(rowClasses, RansConstants.LaneCounts[parameters.LaneCode]);
         bool hasEmpty = rows.Rows.Length < rowClasses.Length || columnClasses.AsSpan().Contains((byte)0);
@@ -107,7 +107,13 @@ internal static class ClassifiedReader
     {
         int columns = symbols.Length / rowClasses.Length;
         if (rows.Rows.Length < rowClasses.Length)
-            symbols.Clear();
+        {
+            for (int row = 0; row < rowClasses.Length; row++)
+            {
+                if (rowClasses[row] == 0)
+                    symbols.Slice(row * columns, columns).Clear();
+            }
+        }
 
         // A kernel wants words for a whole step, also for the last ones: they come from a copy with zeros behind it, and afterwards it shows whether a zero was used.
         int stepBytes = steps.Lanes * sizeof(ushort);
@@ -181,6 +187,7 @@ internal static class ClassifiedReader
 
         public static bool Decodes => true;
 
-        public int Code(int bit, int probability) => Rans.Decode(probability);
+        [MethodImpl(MethodImplOptions.AggressiveInlining)]
+        public int Code(int bit, int probability) => Rans.DecodeUnforeseen(probability);
     }
 }

@@ -19,15 +19,20 @@ internal static class SideInformation
         Span<DecisionCounter> counters = stackalloc DecisionCounter[ClassifiedLayout.Classes * ClassifiedLayout.Classes];
         counters.Clear();
         int previous = 0;
+
+        // A copy stays in registers.
+        TCoder local = coder;
         for (int i = 0; i < classes.Length; i++)
         {
             int value = classes[i];
             int node = 1;
             for (int bit = ClassBits - 1; bit >= 0; bit--)
-                node = (2 * node) + Code(ref coder, ref counters[(previous * ClassifiedLayout.Classes) + node], (value >> bit) & 1);
+                node = (2 * node) + Code(ref local, ref counters[(previous * ClassifiedLayout.Classes) + node], (value >> bit) & 1);
             previous = node - ClassifiedLayout.Classes;
             classes[i] = (byte)previous;
         }
+
+        coder = local;
     }
 
     /// <summary>Codes the table of every context of the scales that occur: how far it is from the table of the context before.</summary>

@@ -19,15 +19,13 @@ namespace NeuralCompression.Codec.WeightCoding.Classified.Kernels;
 /// </remarks>
 internal static unsafe class Avx2Classified
 {
-    /// <summary>Lanes of one register of contexts.</summary>
-    internal const int LaneUnit = 32;
-
+    private const int LaneUnit = ClassifiedKernels.LaneUnit;
     private const int VectorLanes = 8;
     private const int Alignment = 64;
 
-    // What a half step works on lies together, so that one register points to all of it: states, the slots they select, and which lanes have a row.
+    // What a half step works on lies together, so that one register points to all of it: states, the slots they select, and below what they take a word.
     private const int Index = LaneUnit;
-    private const int Active = 2 * LaneUnit;
+    private const int Bound = 2 * LaneUnit;
     private const int WorkLanes = 3 * LaneUnit;
 
     // Row m moves the i-th of eight words to the i-th lane whose bit is set in m: a byte shuffle, so that words are moved while they are short.
@@ -38,6 +36,7 @@ internal static unsafe class Avx2Classified
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     internal static int Decode(ClassifiedSteps steps, ReadOnlySpan<byte> words, int from, int to, out int read)
     {
+        steps.FindClasses();
         int lanes = steps.Lanes;
         int halves = lanes / LaneUnit;
         uint* room = stackalloc uint[(RansReader.MaxLanes / LaneUnit * WorkLanes) + (Alignment / sizeof(uint))];
@@ -45,7 +44,7 @@ internal static unsafe class Avx2Classified
         for (int half = 0; half < halves; half++)
         {
             steps.States.AsSpan(half * LaneUnit, LaneUnit).CopyTo(new Span<uint>(work + (half * WorkLanes), LaneUnit));
-            steps.ActiveMasks.AsSpan(half * LaneUnit, LaneUnit).CopyTo(new Span<uint>(work + (half * WorkLanes) + Active, LaneUnit));
+            steps.Bounds.AsSpan(half * LaneUnit, LaneUnit).CopyTo(new Span<uint>(work + (half * WorkLanes) + Bound, LaneUnit));
         }
 
         ClassifiedParameters parameters = steps.Parameters;
@@ -207,7 +206,7 @@ internal static unsafe class Avx2Classified
     {
         Vector256<uint> quotient = Avx2.ShiftRightLogicalVariable(Vector256.Load(work), precision);
         Vector256<uint> x = Avx2.MultiplyLow(Vector256.ShiftRightLogical(entry, 20), quotient) + (Vector256.ShiftRightLogical(entry, 8) & Vector256.Create(0xFFFu));
-        Vector256<int> small = Avx2.CompareGreaterThan(Vector256.Create((int)RansConstants.LowerBound), x.AsInt32()) & Vector256.Load(work + Active).AsInt32();
+        Vector256<int> small = Avx2.CompareGreaterThan(Vector256.Load(work + Bound).AsInt32(), x.AsInt32());
         var mask = (nuint)(uint)Avx.MoveMask(small.AsSingle());
         Vector256<uint> spread = Avx2.ConvertToVector256Int32(Ssse3.Shuffle(Vector128.Load(word), Vector128.Load(expansions + (mask * (nuint)Vector128<byte>.Count))).AsUInt16()).AsUInt32();
         Avx2.BlendVariable(x, Vector256.ShiftLeft(x, RansConstants.WordBits) | spread, small.AsUInt32()).Store(work);

@@ -15,14 +15,24 @@ internal sealed record ClassifiedKernel(string Name, bool IsSupported, DecodeCol
 /// <summary>Which kernel runs: the widest the processor has for 32 and 64 lanes; the scalar one for fewer.</summary>
 internal static class ClassifiedKernels
 {
+    /// <summary>Lanes of a half step: vector kernels take 32 or 64.</summary>
+    internal const int LaneUnit = 32;
+
     /// <summary>Every kernel there is, narrowest first; not all run on this machine.</summary>
     internal static IReadOnlyList<ClassifiedKernel> All { get; } =
     [
         new("scalar", true, ScalarClassified.Decode),
         new("avx2", Avx2Classified.IsSupported, Avx2Classified.Decode),
+        new("avx512", Avx512Classified.IsSupported, Avx512Classified.Decode),
     ];
 
     /// <summary>The widest kernel for so many lanes.</summary>
-    internal static DecodeColumns For(int lanes) =>
-        Avx2Classified.IsSupported && lanes % Avx2Classified.LaneUnit == 0 ? Avx2Classified.Decode : ScalarClassified.Decode;
+    internal static DecodeColumns For(int lanes)
+    {
+        if (lanes < LaneUnit)
+            return ScalarClassified.Decode;
+        if (Avx512Classified.IsSupported)
+            return Avx512Classified.Decode;
+        return Avx2Classified.IsSupported ? Avx2Classified.Decode : ScalarClassified.Decode;
+    }
 }

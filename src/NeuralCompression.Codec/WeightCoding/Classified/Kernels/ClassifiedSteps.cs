@@ -10,6 +10,7 @@ namespace NeuralCompression.Codec.WeightCoding.Classified.Kernels;
 internal sealed class ClassifiedSteps : IDisposable
 {
     private readonly byte[] laneClasses = new byte[RansReader.MaxLanes];
+    private bool knowsClasses;
 
     internal ClassifiedSteps(in ClassifiedParameters parameters, FrequencyTable[] tables, byte[] map, byte[] columnClasses, int firstSymbol)
     {
@@ -45,13 +46,13 @@ internal sealed class ClassifiedSteps : IDisposable
     /// <summary>Table t at t x 2^precision: as <see cref="SlotTable.Packed"/>.</summary>
     internal uint[] Slots { get; }
 
-    /// <summary>Tables by scale and energy.</summary>
+    /// <summary>Tables by scale and energy, <see cref="ClassifiedLayout.MapLength"/> bytes.</summary>
     internal byte[] Map { get; }
 
     /// <summary>0 for an empty column.</summary>
     internal byte[] ColumnClasses { get; }
 
-    /// <summary>Signed sizes of the last steps, a step after the other, in a ring.</summary>
+    /// <summary>Signed sizes of the last steps, a step after the other, in a ring; the lanes of a step in an order that each kernel chooses.</summary>
     internal byte[] History { get; }
 
     /// <summary>Steps of the ring minus 1.</summary>
@@ -92,8 +93,8 @@ internal sealed class ClassifiedSteps : IDisposable
     /// <summary>For each present class a byte of ones for each lane that has it.</summary>
     internal byte[] ClassMasks { get; } = new byte[ClassifiedLayout.Classes * RansReader.MaxLanes];
 
-    /// <summary>Ones for each lane that has a row.</summary>
-    internal uint[] ActiveMasks { get; } = new uint[RansReader.MaxLanes];
+    /// <summary>The state below which each lane takes a word: 0, so never, for one that has no row.</summary>
+    internal uint[] Bounds { get; } = new uint[RansReader.MaxLanes];
 
     /// <summary>Goes to the next row of each lane.</summary>
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
@@ -103,11 +104,21 @@ internal sealed class ClassifiedSteps : IDisposable
         {
             Active = classes.Length;
             laneClasses.AsSpan().Clear();
-            ActiveMasks.AsSpan().Clear();
-            ActiveMasks.AsSpan(0, Active).Fill(uint.MaxValue);
+            Bounds.AsSpan().Clear();
+            Bounds.AsSpan(0, Active).Fill(RansConstants.LowerBound);
         }
 
         classes.CopyTo(laneClasses);
+        knowsClasses = false;
+    }
+
+    /// <summary>Finds <see cref="PresentClasses"/> and <see cref="ClassMasks"/> of the current row, for the kernel that needs them.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    internal void FindClasses()
+    {
+        if (knowsClasses)
+            return;
+        knowsClasses = true;
         ClassCount = 0;
         for (byte value = 1; value < ClassifiedLayout.Classes; value++)
         {
@@ -154,15 +165,15 @@ internal sealed class ClassifiedSteps : IDisposable
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     private static uint[] BuildSlots(FrequencyTable[] tables, int precisionBits, int firstSymbol)
     {
-        uint[] slots = ArrayPool<uint>.Shared.Rent(tables.Length << precisionBits);
+        uint[] slots = ArrayPool<uint>.Shared.Rent((tables.Length << precisionBits) + SlotTable.Padding);
         Span<uint> free = slots;
         foreach (FrequencyTable table in tables)
         {
-            for (int symbol = 0; symbol < table.AlphabetSize; symbol++)
+            ReadOnlySpan<ushort> frequencies = table.Frequencies;
+            for (int symbol = 0; symbol < frequencies.Length; symbol++)
             {
-                int frequency = table.Frequencies[symbol];
-                SlotTable.FillPacked(free[..frequency], (byte)(firstSymbol + symbol));
-                free = free[frequency..];
+                SlotTable.FillPacked(free, frequencies[symbol], (byte)(firstSymbol + symbol));
+                free = free[frequencies[symbol]..];
             }
         }
 

@@ -3,7 +3,7 @@ using NeuralCompression.Codec.EntropyCoding;
 
 namespace NeuralCompression.Codec.WeightCoding.Classified.Kernels;
 
-/// <summary>The definition of the coding: every other kernel must give the same symbols and leave the same states, words and history. Source: docs/format.md, section 5.8.4.</summary>
+/// <summary>The definition of the coding: every other kernel must give the same symbols and leave the same states of active lanes and the same words. Source: docs/format.md, section 5.8.4.</summary>
 internal static class ScalarClassified
 {
     /// <summary>Decodes columns while two bytes of words for each lane are left.</summary>
