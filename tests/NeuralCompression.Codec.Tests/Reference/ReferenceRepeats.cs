@@ -74,8 +74,20 @@ internal sealed class ReferenceRepeats
     private int Number(string kind, int context)
     {
         int b = 0;
-        while (b < 24 && Bit($"{kind} class {context} {b}") == 1)
-            b++;
+        if (kind == "distance")
+        {
+            int bits = 1;
+            for (int i = 0; i < 5; i++)
+                bits = (2 * bits) + Bit($"{kind} class {context} {bits}");
+            b = bits - 32;
+            Must(b <= 24);
+        }
+        else
+        {
+            while (b < 24 && Bit($"{kind} class {context} {b}") == 1)
+                b++;
+        }
+
         int value = 1;
         for (int i = 0; i < Math.Min(b, 8); i++)
             value = (2 * value) + Bit($"{kind} high {b} {value}");

@@ -206,6 +206,7 @@ internal static class HostileFiles
         yield return ("EntropyStream-repeats-state-range", Repeating([.. literals, 0, 0, 0, 0]));
         yield return ("EntropyStream-repeats-run-too-long", Repeating([.. literals, .. RepeatCoder.Places([new(9, 55, 8)], 0)]));
         yield return ("EntropyStream-repeats-distance", Repeating([.. literals, .. RepeatCoder.Places([new(8, 56, 9)], 0)]));
+        yield return ("EntropyStream-repeats-distance-of-25-bits", Repeating([.. literals, .. RepeatCoder.Places([new(8, 56, 1 << 25)], 0)]));
         yield return ("EntropyStream-repeats-length", Repeating([.. literals, .. RepeatCoder.Places([new(8, 57, 8)], 0)]));
         yield return ("EntropyStream-repeats-literals-left", Repeating([.. literals, .. RepeatCoder.Places([new(7, 57, 7)], 0)]));
         yield return ("EntropyStream-repeats-goes-on", Repeating([.. literals, .. RepeatCoder.Places([new(8, 56, 8)], 0), 0, 0]));

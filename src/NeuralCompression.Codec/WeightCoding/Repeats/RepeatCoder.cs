@@ -26,6 +26,9 @@ internal interface ILiteralCoder<T>
 /// <summary>Codes segments in which long parts occur more than once, such as equal rows, tables and masks. Source: docs/format.md, section 5.9.</summary>
 internal static class RepeatCoder
 {
+    /// <summary>A first list that makes the payload longer by more than one part in this many is the last.</summary>
+    private const int HopelessShare = 16;
+
     /// <summary>Codes units; null where that takes <paramref name="limit"/> bytes or more, or does not look as if it would take fewer.</summary>
     /// <param name="units">Symbols or elements.</param>
     /// <param name="limit">Bytes of the shortest payload without repeats.</param>
@@ -41,7 +44,7 @@ internal static class RepeatCoder
         if (!RepeatParser.LooksRepetitive(units, prices, limit))
             return null;
         byte[]? best = null;
-        ReadOnlySpan<int> depths = isThorough ? [16, 64, 256] : [16, 64];
+        ReadOnlySpan<int> depths = isThorough ? [16, 64, 128] : [16, 64];
         foreach (int depth in depths)
         {
             List<Repeat> repeats = RepeatParser.Parse(units, prices, depth);
@@ -54,6 +57,13 @@ internal static class RepeatCoder
             {
                 best = payload;
                 limit = payload.Length;
+            }
+
+            else if (payload.Length - (limit / HopelessShare) > limit)
+            {
+                // Better prices do not win back so much.
+                coded.Release();
+                break;
             }
 
             prices.Learn(repeats, literals, coded.Payload.Length);

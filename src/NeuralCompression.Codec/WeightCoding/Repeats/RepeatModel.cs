@@ -11,10 +11,10 @@ internal sealed class RepeatModel
     /// <summary>Distances that can be named by their place in the order of their last use.</summary>
     internal const int Recent = 4;
 
-    private readonly NumberModel runs = new(contexts: 2);
-    private readonly NumberModel lengths = new(contexts: 1);
-    private readonly NumberModel recentLengths = new(contexts: 1);
-    private readonly NumberModel distances = new(contexts: 4);
+    private readonly NumberModel runs = new(contexts: 2, isLarge: false);
+    private readonly NumberModel lengths = new(contexts: 1, isLarge: false);
+    private readonly NumberModel recentLengths = new(contexts: 1, isLarge: false);
+    private readonly NumberModel distances = new(contexts: 4, isLarge: true);
     private readonly DecisionCounter[] isNew = new DecisionCounter[4];
     private readonly DecisionCounter[] place = new DecisionCounter[Recent - 1];
     private readonly int[] recent = [1, 2, 3, 4];
@@ -60,25 +60,26 @@ internal sealed class RepeatModel
         return bit;
     }
 
-    /// <summary>Numbers from 0 to 2^25 - 2: the class of the number plus 1, its bits after the highest.</summary>
-    private sealed class NumberModel(int contexts)
+    /// <summary>Numbers from 0 to 2^25 - 2: how many bits the number plus 1 has after its highest, then those bits.</summary>
+    /// <param name="contexts">Contexts in which numbers of bits have counters of their own.</param>
+    /// <param name="isLarge">True where few numbers are small: numbers of bits are then halved, not counted.</param>
+    private sealed class NumberModel(int contexts, bool isLarge)
     {
-        /// <summary>A segment has at most 2^24 units, so no number plus 1 has more bits.</summary>
-        private const int Classes = 25;
+        /// <summary>A segment has at most 2^24 units, so no number plus 1 has more bits after its highest.</summary>
+        private const int MostBits = 24;
+        private const int ClassBits = 5;
         private const int HighBits = 8;
         private const int LowBits = 4;
 
-        private readonly DecisionCounter[] classes = new DecisionCounter[contexts * Classes];
-        private readonly DecisionCounter[] high = new DecisionCounter[Classes << HighBits];
+        private readonly DecisionCounter[] classes = new DecisionCounter[contexts << ClassBits];
+        private readonly DecisionCounter[] high = new DecisionCounter[1 << (ClassBits + HighBits)];
         private readonly DecisionCounter[] low = new DecisionCounter[1 << LowBits];
 
         internal int Code<TCoder>(ref TCoder coder, int context, int value)
             where TCoder : struct, IDecisionCoder, allows ref struct
         {
             int own = TCoder.Decodes ? 0 : BitOperations.Log2((uint)value + 1);
-            int bits = 0;
-            while (bits < Classes - 1 && RepeatModel.Code(ref coder, ref classes[(context * Classes) + bits], own > bits ? 1 : 0) != 0)
-                bits++;
+            int bits = Class(ref coder, classes.AsSpan(context << ClassBits, 1 << ClassBits), own);
 
             // The value plus 1, from its highest bit on.
             int number = 1;
@@ -96,6 +97,26 @@ internal sealed class RepeatModel
             }
 
             return number - 1;
+        }
+
+        private int Class<TCoder>(ref TCoder coder, Span<DecisionCounter> counters, int own)
+            where TCoder : struct, IDecisionCoder, allows ref struct
+        {
+            int bits = 0;
+            if (!isLarge)
+            {
+                while (bits < MostBits && RepeatModel.Code(ref coder, ref counters[bits], own > bits ? 1 : 0) != 0)
+                    bits++;
+                return bits;
+            }
+
+            int node = 1;
+            for (int bit = ClassBits - 1; bit >= 0; bit--)
+                node = (2 * node) + RepeatModel.Code(ref coder, ref counters[node], (own >> bit) & 1);
+            bits = node - (1 << ClassBits);
+            if (TCoder.Decodes && bits > MostBits)
+                Invalid.Throw(ContainerError.EntropyStream, "A repeat is further away than a segment is long.");
+            return bits;
         }
     }
 }

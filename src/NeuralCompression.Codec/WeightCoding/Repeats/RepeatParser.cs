@@ -17,10 +17,15 @@ internal static class RepeatParser
     private const int KeyBits = 16;
     private const int ProbeBits = 40;
     private const int MostKey = 64;
+    private const int MostProbe = 256;
 
-    /// <summary>A repeat that is worth a look saves this, bits; all together must save one part in <see cref="Worth"/>.</summary>
-    private const int ProbePrice = 48;
-    private const int Worth = 64;
+    /// <summary>What a short repeat costs, bits; weights of rows and columns of their own have many by chance, so all together must save one part in <see cref="ShortWorth"/>.</summary>
+    private const int ShortPrice = 28;
+    private const int ShortWorth = 8;
+
+    /// <summary>A repeat that saves more than this, bits, is none by chance; all together must save one part in <see cref="LongWorth"/>.</summary>
+    private const int LongPrice = 160;
+    private const int LongWorth = 24;
 
     private const ulong Factor = 0x9E37_79B9_7F4A_7C15;
 
@@ -29,14 +34,15 @@ internal static class RepeatParser
     internal static bool LooksRepetitive<T>(ReadOnlySpan<T> units, RepeatPrices<T> prices, long bytes)
         where T : struct, IBinaryInteger<T>
     {
-        int key = KeyLength(ProbeBits, prices.Average);
+        int key = KeyLength(ProbeBits, prices.Average, MostProbe);
         if (units.Length < 2 * key)
-            return units.Length >= 2 * KeyLength(KeyBits, prices.Average);
+            return units.Length >= 2 * KeyLength(KeyBits, prices.Average, MostKey);
         int bits = TableBits(units.Length);
         int[] table = ArrayPool<int>.Shared.Rent(1 << bits);
         Array.Clear(table, 0, 1 << bits);
-        long saved = 0;
-        long enough = Math.Max(bytes * 8 * RepeatPrices<T>.Bit / Worth, 32 * RepeatPrices<T>.Bit);
+        long all = bytes * 8 * RepeatPrices<T>.Bit;
+        long savedByAll = 0;
+        long savedByLong = 0;
         ulong top = Power(key);
         ulong hash = Hash(units[..key]);
         int i = 0;
@@ -48,9 +54,11 @@ internal static class RepeatParser
             int length = from < 0 ? 0 : units[i..].CommonPrefixLength(units[from..]);
             if (length >= key)
             {
-                saved += Math.Max(0, prices.Spent(units.Slice(i, length)) - (ProbePrice * RepeatPrices<T>.Bit));
+                long spent = prices.Spent(units.Slice(i, length));
+                savedByAll += Math.Max(0, spent - (ShortPrice * RepeatPrices<T>.Bit));
+                savedByLong += Math.Max(0, spent - (LongPrice * RepeatPrices<T>.Bit));
                 i += length;
-                if (saved >= enough || i + key > units.Length)
+                if (IsEnough() || i + key > units.Length)
                     break;
                 hash = Hash(units.Slice(i, key));
                 continue;
@@ -63,7 +71,9 @@ internal static class RepeatParser
         }
 
         ArrayPool<int>.Shared.Return(table);
-        return saved >= enough;
+        return IsEnough();
+
+        bool IsEnough() => savedByAll * ShortWorth >= all || savedByLong * LongWorth >= all;
     }
 
     /// <summary>The repeats that make the sum of all prices smallest, as far as it looks.</summary>
@@ -75,7 +85,7 @@ internal static class RepeatParser
         where T : struct, IBinaryInteger<T>
     {
         var repeats = new List<Repeat>();
-        var finder = new Finder<T>(units, KeyLength(KeyBits, prices.Average), depth);
+        var finder = new Finder<T>(units, KeyLength(KeyBits, prices.Average, MostKey), depth);
         try
         {
             var path = new Path();
@@ -173,7 +183,7 @@ internal static class RepeatParser
     }
 
     // Units that together have about so many bits.
-    private static int KeyLength(int bits, int average) => Math.Clamp((bits * RepeatPrices<byte>.Bit / Math.Max(average, 1)) + 1, 1, MostKey);
+    private static int KeyLength(int bits, int average, int most) => Math.Clamp((bits * RepeatPrices<byte>.Bit / Math.Max(average, 1)) + 1, 1, most);
 
     private static int TableBits(int length) => Math.Clamp(BitOperations.Log2((uint)length) + 1, 8, 20);
 
