@@ -53,6 +53,9 @@ internal static class SymbolCoder
         {
             var best = new EncodedTensor(Coding.Raw, default);
             long length = RawLength(symbols.Length, min, max);
+
+            // Weights of a training do not begin to repeat themselves from one measurement to the next.
+            mayRepeat &= choice is not { Repeats: false };
             if (EncodeRans(symbols, min, max, level) is EncodedTensor coded)
                 Keep(coded);
 
@@ -70,6 +73,8 @@ internal static class SymbolCoder
                 long limit = level == CompressionLevel.Optimal ? length - (length / RepeatsTolerance) : length;
                 if (RepeatCoder.TryEncode(symbols, limit, new SymbolLiterals<T>(min, max, level), level == CompressionLevel.SmallestSize) is byte[] repeats)
                     Keep(new(Coding.Repeats, repeats));
+                if (choice is ClassifiedChoice found)
+                    choice = found with { Repeats = best.Coding == Coding.Repeats };
             }
 
             if (level == CompressionLevel.SmallestSize && ContextMixingCoder.Encode(symbols, shape, min, max) is byte[] mixed && mixed.Length < MixingLimit(length))

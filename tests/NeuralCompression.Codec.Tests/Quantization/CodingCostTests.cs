@@ -144,5 +144,31 @@ public sealed class CodingCostTests
         }
     }
 
+    [Fact]
+    public void ModelMeter_KeptChoices_LookForRepeatsWhereThereWereSome()
+    {
+        var random = new Random(5);
+        sbyte[] row = [.. Enumerable.Range(0, 200).Select(_ => (sbyte)(random.Next(15) - 7))];
+        var equal = QuantizedTensor.FromSymbols((sbyte[])[.. Enumerable.Repeat(row, 100).SelectMany(r => r)], [100, 200], QuantizationGrid.Uniform(0.1f));
+        var unequal = QuantizedTensor.FromSymbols(Samples.Sparse(20_000, 7, 128), [100, 200], QuantizationGrid.Uniform(0.1f));
+        var meter = new ModelMeter(CompressionLevel.Optimal, keepsChoices: true);
+        long first = Measure(equal);
+        Assert.InRange(first, 1, 2_000);
+        Assert.Equal(first, Measure(equal));
+
+        // Once there were none none are looked for, until the choices are forgotten.
+        meter.Forget();
+        Measure(unequal);
+        Assert.InRange(Measure(equal), 3 * first, long.MaxValue);
+        meter.Forget();
+        Assert.Equal(first, Measure(equal));
+
+        long Measure(QuantizedTensor tensor)
+        {
+            meter.Add("w", tensor);
+            return meter.Complete().TotalBytes;
+        }
+    }
+
     private static void AssertNear(long real, long estimate) => Assert.InRange(estimate, real - Math.Max(40, real / 100.0), real + Math.Max(40, real / 100.0));
 }

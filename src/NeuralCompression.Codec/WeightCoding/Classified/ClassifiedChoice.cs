@@ -1,6 +1,6 @@
 namespace NeuralCompression.Codec.WeightCoding.Classified;
 
-/// <summary>What <see cref="ClassifiedSearch"/> chooses between.</summary>
+/// <summary>What <see cref="ClassifiedSearch"/> chooses between, and what came of it.</summary>
 internal readonly record struct ClassifiedChoice
 {
     /// <summary>The far distance is a row.</summary>
@@ -16,4 +16,7 @@ internal readonly record struct ClassifiedChoice
 
     /// <summary>The far distance, or <see cref="Above"/>.</summary>
     internal int Far { get; init; }
+
+    /// <summary>Whether repeats were shorter than everything else.</summary>
+    internal bool Repeats { get; init; }
 }
