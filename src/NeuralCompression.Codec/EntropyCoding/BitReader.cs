@@ -24,6 +24,22 @@ internal ref struct BitReader(ReadOnlySpan<byte> source, ContainerError error)
         return value;
     }
 
+    /// <summary>The next 57 bits or more, the first the lowest; zeros after the last.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    internal readonly ulong Peek() =>
+        (source.Length - position >= sizeof(ulong) ? BinaryPrimitives.ReadUInt64LittleEndian(source[position..]) : Last(0)) >> used;
+
+    /// <summary>Goes on by <paramref name="count"/> bits (0 to 57), all of which there must be.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    internal void Skip(int count)
+    {
+        if (source.Length - position < sizeof(ulong))
+            _ = Last(count);
+        used += count;
+        position += used >> 3;
+        used &= 7;
+    }
+
     /// <summary>Checks that the rest of the last byte is zero and gives the number of bytes read.</summary>
     internal readonly int Finish()
     {

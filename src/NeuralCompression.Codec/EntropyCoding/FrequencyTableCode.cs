@@ -1,3 +1,4 @@
+using System.Numerics;
 using System.Runtime.CompilerServices;
 
 namespace NeuralCompression.Codec.EntropyCoding;
@@ -78,49 +79,48 @@ internal static class FrequencyTableCode
         bool afterRun = false;
         for (int symbol = rest == 0 ? 1 : 0; symbol < alphabetSize; symbol = Next(symbol, rest, alphabetSize))
         {
-            int delta = 0;
-            if (reader.Read(1) == 1)
+            // The code of the class and the mantissa, from one look at the bits.
+            ulong bits = reader.Peek();
+            int length = 1;
+            if ((bits & 0b011) != 0b011)
             {
-                if (reader.Read(1) == 0)
+                // 0: the class before. 001 and 101: the one above and the one below. No branch, which nobody could foresee.
+                int changes = (int)(bits & 1);
+                previous += changes - (2 * changes & (int)(bits >> 1));
+                length += 2 * changes;
+            }
+            else if ((bits & 0b100) == 0)
+            {
+                reader.Skip(3);
+                int run = ReadGamma(ref reader, alphabetSize);
+                if (afterRun)
+                    Invalid.Throw(ContainerError.FrequencyTable, "A frequency table has two runs of absent symbols in a row.");
+                afterRun = true;
+                for (int i = 1; i < run; i++)
                 {
-                    delta = reader.Read(1) == 0 ? 1 : -1;
+                    symbol = Next(symbol, rest, alphabetSize);
+                    if (symbol >= alphabetSize)
+                        Invalid.Throw(ContainerError.FrequencyTable, "A run of absent symbols leaves the alphabet.");
                 }
-                else if (reader.Read(1) == 0)
-                {
-                    int run = ReadGamma(ref reader, alphabetSize);
-                    if (afterRun)
-                        Invalid.Throw(ContainerError.FrequencyTable, "A frequency table has two runs of absent symbols in a row.");
-                    afterRun = true;
-                    for (int i = 1; i < run; i++)
-                    {
-                        symbol = Next(symbol, rest, alphabetSize);
-                        if (symbol >= alphabetSize)
-                            Invalid.Throw(ContainerError.FrequencyTable, "A run of absent symbols leaves the alphabet.");
-                    }
 
-                    continue;
-                }
-                else
-                {
-                    bool negative = reader.Read(1) == 1;
-                    int distance = 2;
-                    while (reader.Read(1) == 1)
-                    {
-                        if (++distance > precisionBits)
-                            Invalid.Throw(ContainerError.FrequencyTable, "A frequency class is out of range.");
-                    }
-
-                    delta = negative ? -distance : distance;
-                }
+                continue;
+            }
+            else
+            {
+                int distance = 2 + BitOperations.TrailingZeroCount(~(bits >> 4));
+                if (distance > precisionBits)
+                    Invalid.Throw(ContainerError.FrequencyTable, "A frequency class is out of range.");
+                previous += (bits & 0b1000) != 0 ? -distance : distance;
+                length = 3 + distance;
             }
 
             afterRun = false;
-            previous += delta;
             if (previous < 1 || previous > precisionBits)
                 Invalid.Throw(ContainerError.FrequencyTable, "A frequency class is out of range.");
             int fraction = previous - 1;
             int kept = KeptBits(fraction, mantissaBits);
-            int frequency = (1 << fraction) + (int)(reader.Read(kept) << (fraction - kept));
+            int frequency = (1 << fraction) + (int)(((bits >> length) & ((1UL << kept) - 1)) << (fraction - kept));
+            reader.Skip(length + kept);
             frequencies[symbol] = (ushort)frequency;
             sum += frequency;
             if (sum >= size)

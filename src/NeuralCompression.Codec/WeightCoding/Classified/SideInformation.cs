@@ -6,8 +6,6 @@ namespace NeuralCompression.Codec.WeightCoding.Classified;
 /// <summary>The classes and the map from contexts to tables as adaptive decisions: one code for writing, reading and pricing. Source: docs/format.md, section 5.8.2.</summary>
 internal static class SideInformation
 {
-    private const int ClassBits = 3;
-
     /// <summary>Steps of the table number that have a counter of their own.</summary>
     private const int StepCounters = 8;
 
@@ -24,11 +22,17 @@ internal static class SideInformation
         TCoder local = coder;
         for (int i = 0; i < classes.Length; i++)
         {
+            // The probabilities of both next decisions are read before it is known which one comes; the counts follow when all three are.
             int value = classes[i];
-            int node = 1;
-            for (int bit = ClassBits - 1; bit >= 0; bit--)
-                node = (2 * node) + Code(ref local, ref counters[(previous * ClassifiedLayout.Classes) + node], (value >> bit) & 1);
-            previous = node - ClassifiedLayout.Classes;
+            Span<DecisionCounter> nodes = counters.Slice(previous * ClassifiedLayout.Classes, ClassifiedLayout.Classes);
+            int high = local.Code(value >> 2, nodes[1].Probability);
+            int middle = local.Code((value >> 1) & 1, Select(high, nodes[2].Probability, nodes[3].Probability));
+            int low = local.Code(
+                value & 1, Select(high, Select(middle, nodes[4].Probability, nodes[5].Probability), Select(middle, nodes[6].Probability, nodes[7].Probability)));
+            nodes[1].Add(high);
+            nodes[2 + high].Add(middle);
+            nodes[4 + (2 * high) + middle].Add(low);
+            previous = (4 * high) + (2 * middle) + low;
             classes[i] = (byte)previous;
         }
 
@@ -81,6 +85,10 @@ internal static class SideInformation
             step++;
         return down ? previous - step : previous + step;
     }
+
+    // Without a branch.
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    private static int Select(int bit, int ofZero, int ofOne) => ofZero ^ ((ofZero ^ ofOne) & -bit);
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     private static int Code<TCoder>(ref TCoder coder, scoped ref DecisionCounter counter, int bit)

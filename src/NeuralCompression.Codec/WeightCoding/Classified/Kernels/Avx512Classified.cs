@@ -61,7 +61,7 @@ internal static unsafe class Avx512Classified
         bool mirrors = parameters.Mirrors;
         bool shifts = parameters.SizeShift != 0;
         bool skips = parameters.SkipsEmptyColumns;
-        fixed (byte* firstWord = words, history = steps.History, block = steps.Block, map = steps.Map, columnClasses = steps.ColumnClasses, laneClasses = steps.LaneClasses)
+        fixed (byte* firstWord = words, history = steps.History, block = steps.Block, map = steps.Map, columnClasses = steps.ColumnClasses, laneClasses = steps.LaneClasses, sizes = steps.Sizes)
         fixed (uint* states = steps.States, bounds = steps.Bounds, slots = steps.Slots)
         {
             Vector512<byte> nearTable = Table(steps.Near);
@@ -145,7 +145,7 @@ internal static unsafe class Avx512Classified
                     Vector512<sbyte> symbol = packed.AsSByte();
                     if (mirrors)
                         symbol = Vector512.ConditionalSelect(Vector512.LessThan(sign.AsSByte(), Vector512<sbyte>.Zero), Vector512<sbyte>.Zero - symbol, symbol);
-                    now = shifts ? SignedSize(symbol, parameters.SizeShift) : SignedSize(symbol);
+                    now = shifts ? SignedSize(symbol, sizes) : SignedSize(symbol);
                     Write<TLanes>(Avx512Vbmi.PermuteVar64x8(symbol.AsByte(), places), symbols);
                     word = Advance(ref x0, ref x1, entry0, entry1, precision, bound0, bound1, word);
                     if (TLanes.Count > LaneUnit)
@@ -196,20 +196,15 @@ internal static unsafe class Avx512Classified
     private static Vector512<byte> SignedSize(Vector512<sbyte> symbol) =>
         (Avx512BW.Max(Avx512BW.Min(symbol, Vector512.Create((sbyte)ClassifiedLayout.MaxSize)), Vector512.Create((sbyte)-ClassifiedLayout.MaxSize)) + Vector512.Create((sbyte)ClassifiedLayout.Neutral)).AsByte();
 
-    // Magnitudes above and below zero apart, since one of them is 0 and has the size 0: no mask is waited for. -128 counts as -127, whose size is the same.
+    // Where low bits are left out: by tables of the symbols below zero and of the others, since one permutation tells 128 bytes apart.
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    private static Vector512<byte> SignedSize(Vector512<sbyte> symbol, int shift)
+    private static Vector512<byte> SignedSize(Vector512<sbyte> symbol, byte* sizes)
     {
-        Vector512<byte> above = Avx512BW.Max(symbol, Vector512<sbyte>.Zero).AsByte();
-        Vector512<byte> below = Avx512BW.Max(Avx512BW.SubtractSaturate(Vector512<sbyte>.Zero, symbol), Vector512<sbyte>.Zero).AsByte();
-        return Size(above, shift) + Vector512.Create((byte)ClassifiedLayout.Neutral) - Size(below, shift);
-    }
-
-    [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    private static Vector512<byte> Size(Vector512<byte> magnitude, int shift)
-    {
-        Vector512<byte> rounded = magnitude + Vector512.Create((byte)((1 << shift) >> 1));
-        return Avx512BW.Min((rounded.AsUInt16() >>> shift).AsByte() & Vector512.Create((byte)(0xFF >> shift)), Vector512.Create((byte)ClassifiedLayout.MaxSize));
+        Vector512<byte> index = symbol.AsByte();
+        Vector512<byte> others = Avx512Vbmi.PermuteVar64x8x2(Vector512.Load(sizes), index, Vector512.Load(sizes + 64));
+        Vector512<byte> below = Avx512Vbmi.PermuteVar64x8x2(Vector512.Load(sizes + 128), index, Vector512.Load(sizes + 192));
+        Vector512<sbyte> sign = Avx512BW.Max(Avx512BW.Min(symbol, Vector512<sbyte>.Zero), Vector512.Create((sbyte)-1));
+        return Vector512.ConditionalSelect(sign.AsByte(), below, others);
     }
 
     // D5 and D6 for 32 lanes. A state that takes a word is moved up by 16 bits, which are the word's.

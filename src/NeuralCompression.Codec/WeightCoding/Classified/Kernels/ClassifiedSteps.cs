@@ -28,6 +28,7 @@ internal sealed class ClassifiedSteps : IDisposable
         Second = Weights(parameters.SecondWeight);
         Far = Weights(parameters.FarWeight);
         Side = Weights(parameters.SideWeight);
+        Sizes = SignedSizes(parameters.SizeShift);
         NearSign = Signs(parameters.SignOfNear);
         FarSign = Signs(parameters.SignOfFar);
     }
@@ -63,6 +64,9 @@ internal sealed class ClassifiedSteps : IDisposable
 
     /// <summary>Receives symbols, a column after the other, one byte for each lane.</summary>
     internal byte[] Block { get; }
+
+    /// <summary>The signed size of each symbol, as a byte.</summary>
+    internal byte[] Sizes { get; }
 
     /// <summary>Part of the energy of a neighbour, by its signed size: of the one 1 back.</summary>
     internal byte[] Near { get; }
@@ -160,6 +164,15 @@ internal sealed class ClassifiedSteps : IDisposable
         for (int size = -ClassifiedLayout.MaxSize; size <= ClassifiedLayout.MaxSize; size++)
             table[ClassifiedLayout.Neutral + size] = counts ? (byte)size : (byte)0;
         return table;
+    }
+
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    private static byte[] SignedSizes(int shift)
+    {
+        var sizes = new byte[256];
+        for (int symbol = sbyte.MinValue; symbol <= sbyte.MaxValue; symbol++)
+            sizes[(byte)symbol] = ClassifiedLayout.SignedSize(symbol, shift);
+        return sizes;
     }
 
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
