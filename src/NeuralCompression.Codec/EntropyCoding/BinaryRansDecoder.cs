@@ -1,5 +1,7 @@
 using System.Buffers.Binary;
+using System.Numerics;
 using System.Runtime.CompilerServices;
+using System.Runtime.Intrinsics;
 
 namespace NeuralCompression.Codec.EntropyCoding;
 
@@ -25,13 +27,30 @@ internal ref struct BinaryRansDecoder(ReadOnlySpan<byte> source)
     {
         uint slot = (uint)state & (BinaryRansConstants.Total - 1);
         ulong high = state >> BinaryRansConstants.PrecisionBits;
-        bool one = slot < (uint)probability;
-        state = one
-            ? ((uint)probability * high) + slot
-            : ((BinaryRansConstants.Total - (uint)probability) * high) + slot - (uint)probability;
+
+        // Without a branch: half of the decisions of a dense tensor cannot be foreseen.
+        int zero = (int)((uint)probability - 1 - slot) >> 31;
+        uint start = (uint)(probability & zero);
+        uint frequency = (uint)((probability ^ zero) - zero) + ((uint)zero & BinaryRansConstants.Total);
+        state = (frequency * high) + slot - start;
         if (state < BinaryRansConstants.LowerBound)
             Refill();
-        return one ? 1 : 0;
+        return zero + 1;
+    }
+
+    /// <summary>The next decision of five answers.</summary>
+    /// <param name="thresholds">Six integers that fall from 65,536 to 0. An answer has the slots below the threshold at its place, from the next threshold on.</param>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    internal int Decode(ref int thresholds)
+    {
+        int slot = (int)((uint)state & (BinaryRansConstants.Total - 1));
+        ulong high = state >> BinaryRansConstants.PrecisionBits;
+        int value = BitOperations.PopCount(Vector128.GreaterThan(Vector128.LoadUnsafe(ref thresholds, 1), Vector128.Create(slot)).ExtractMostSignificantBits());
+        int start = Unsafe.Add(ref thresholds, (nuint)(uint)(value + 1));
+        state = ((uint)(Unsafe.Add(ref thresholds, (nuint)(uint)value) - start) * high) + (uint)(slot - start);
+        if (state < BinaryRansConstants.LowerBound)
+            Refill();
+        return value;
     }
 
     /// <summary>The same without a branch on the decision: for those that a processor could not foresee either.</summary>

@@ -16,9 +16,20 @@ internal sealed class BinaryRansEncoder
     /// <param name="probability">Of a one; 1 to 65,535, in 1/65,536.</param>
     internal void Add(int bit, int probability)
     {
+        if (bit != 0)
+            AddSlots(0, probability);
+        else
+            AddSlots(probability, (int)BinaryRansConstants.Total - probability);
+    }
+
+    /// <summary>Adds a decision that has more than two answers.</summary>
+    /// <param name="start">The first of the 65,536 slots of the answer.</param>
+    /// <param name="frequency">How many it has; 1 to 65,535.</param>
+    internal void AddSlots(int start, int frequency)
+    {
         if (count == decisions.Length)
             Array.Resize(ref decisions, checked(2 * count));
-        decisions[count++] = ((uint)probability << 1) | (uint)bit;
+        decisions[count++] = ((uint)start << BinaryRansConstants.PrecisionBits) | (uint)frequency;
     }
 
     /// <summary>Codes the decisions added since the last block: the state, then the words in the order they are read.</summary>
@@ -33,9 +44,7 @@ internal sealed class BinaryRansEncoder
         int start = output.Count;
         for (int i = count - 1; i >= 0; i--)
         {
-            uint probability = decisions[i] >> 1;
-            bool one = (decisions[i] & 1) != 0;
-            uint frequency = one ? probability : BinaryRansConstants.Total - probability;
+            uint frequency = decisions[i] & (BinaryRansConstants.Total - 1);
             if (state >= frequency * BinaryRansConstants.LowerBound)
             {
                 output.Add((byte)(state >> 8));                                        // reversed below
@@ -44,7 +53,7 @@ internal sealed class BinaryRansEncoder
             }
 
             ulong quotient = state / frequency;
-            state = (quotient << BinaryRansConstants.PrecisionBits) + (state - (quotient * frequency)) + (one ? 0 : probability);
+            state = (quotient << BinaryRansConstants.PrecisionBits) + (state - (quotient * frequency)) + (decisions[i] >> BinaryRansConstants.PrecisionBits);
         }
 
         int stateBytes = only && state >> (8 * (BinaryRansConstants.StateBytes - 1)) == 0 ? BinaryRansConstants.StateBytes - 1 : BinaryRansConstants.StateBytes;

@@ -83,7 +83,7 @@ internal static class SymbolPricer
             cost += (long)((cost - first) / (double)(priced.Length - half) * (symbols.Length - priced.Length));
         }
 
-        long blocks = ((symbols.Length - 1) / ContextMixingCoder.BlockLength(columns)) + 1;
+        long blocks = ((symbols.Length - 1) / (2L * columns * ContextMixingCoder.BlockPairs(columns))) + 1;
         return Bytes(cost) + ((blocks - 1) * BinaryRansConstants.StateBytes);
     }
 

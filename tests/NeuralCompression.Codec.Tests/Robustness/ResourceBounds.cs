@@ -11,7 +11,7 @@ internal static class ResourceBounds
     internal const long MemoryAtAll = 262_144;
     internal const long MemoryPerByte = 64;
     internal const long MemoryPerSegment = 300_000;
-    internal const long MemoryPerDecodedByte = 16;
+    internal const long MemoryPerDecodedByte = 32;
 
     /// <summary>How often <see cref="Victim"/> decodes a segment at most.</summary>
     private const long Passes = 6;

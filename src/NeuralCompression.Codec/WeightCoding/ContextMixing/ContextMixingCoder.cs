@@ -1,4 +1,5 @@
 using System.Numerics;
+using System.Runtime.CompilerServices;
 using NeuralCompression.Codec.EntropyCoding;
 
 namespace NeuralCompression.Codec.WeightCoding.ContextMixing;
@@ -6,7 +7,7 @@ namespace NeuralCompression.Codec.WeightCoding.ContextMixing;
 /// <summary>The <c>SmallestSize</c> coder: adaptive context mixing over binary decisions, coded with rANS. Source: docs/format.md, section 5.6.</summary>
 internal static class ContextMixingCoder
 {
-    /// <summary>Weights of a rANS block, in whole rows: what bounds the encoder's memory.</summary>
+    /// <summary>Weights of a rANS block, in whole pairs of rows: what bounds the encoder's memory.</summary>
     private const int BlockWeights = 1 << 19;
 
     /// <summary>Rows longer than this are cut further: the model keeps counters for each column.</summary>
@@ -47,18 +48,19 @@ internal static class ContextMixingCoder
         output.Append(parameters.ToArray());
         var model = new WeightModel(parameters, columns, copy.Length, min, max);
         var sink = new Writer(output);
-        if (parameters.EmptyLines)
-            model.Columns(ref sink, ParameterSearch.EmptyColumns<T>(copy, columns, parameters.Center));
-        int block = BlockLength(columns);
-        for (int start = 0; start < copy.Length; start += block)
+        model.Begin<Writer, T>(ref sink, copy);
+        int block = BlockPairs(columns);
+        int pair = 0;
+        do
         {
-            model.Run(ref sink, copy.AsSpan(start, Math.Min(block, copy.Length - start)));
-            if (block >= copy.Length)
+            model.Run<Writer, T>(ref sink, copy, Math.Min(block, model.Pairs - pair));
+            pair += block;
+            if (IsOneBlock(copy.Length, columns))
                 output.EndOnlyBlock();
             else
-                output.EndBlock(last: start + block >= copy.Length);
+                output.EndBlock(last: pair >= model.Pairs);
         }
-
+        while (pair < model.Pairs);
         return output.ToArray();
     }
 
@@ -82,19 +84,20 @@ internal static class ContextMixingCoder
         int columns = RowLength(shape, symbols.Length);
         var model = new WeightModel(parameters, columns, symbols.Length, min, max);
         var source = new Reader { Rans = new BinaryRansDecoder(payload[head..]) };
-        int block = BlockLength(columns);
-        if (block >= symbols.Length)
+        if (IsOneBlock(symbols.Length, columns))
             source.Rans.BeginOnlyBlock();
         else
             source.Rans.BeginBlock();
-        if (parameters.EmptyLines)
-            model.Columns(ref source, new bool[columns]);
-        for (int start = 0; start < symbols.Length; start += block)
+        model.Begin(ref source, symbols);
+        int block = BlockPairs(columns);
+        for (int pair = block; ; pair += block)
         {
-            if (start > 0)
-                source.Rans.BeginBlock();
-            model.Run(ref source, symbols.Slice(start, Math.Min(block, symbols.Length - start)));
-            source.Rans.EndBlock(last: start + block >= symbols.Length);
+            bool last = pair >= model.Pairs;
+            model.Run(ref source, symbols, last ? block - (pair - model.Pairs) : block);
+            source.Rans.EndBlock(last);
+            if (last)
+                return;
+            source.Rans.BeginBlock();
         }
     }
 
@@ -107,10 +110,13 @@ internal static class ContextMixingCoder
         return columns == 1 ? Math.Min(length, DefaultColumns) : (int)columns;
     }
 
-    /// <summary>Weights of a block.</summary>
-    internal static int BlockLength(int columns) => Math.Max(BlockWeights / columns, 1) * columns;
+    /// <summary>Pairs of rows of a block.</summary>
+    internal static int BlockPairs(int columns) => Math.Max(BlockWeights / 2 / columns, 1);
 
-    private struct Writer(BinaryRansEncoder output) : IDecisionCoder
+    // Whether a block holds all rows, also if none is empty.
+    private static bool IsOneBlock(int length, int columns) => (length - 1) / columns < 2 * BlockPairs(columns);
+
+    private struct Writer(BinaryRansEncoder output) : INodeCoder
     {
         public static bool Decodes => false;
 
@@ -119,14 +125,25 @@ internal static class ContextMixingCoder
             output.Add(bit, probability);
             return bit;
         }
+
+        public readonly int Code(int answer, ref int thresholds)
+        {
+            int start = Unsafe.Add(ref thresholds, answer + 1);
+            output.AddSlots(start, Unsafe.Add(ref thresholds, answer) - start);
+            return answer;
+        }
     }
 
-    private ref struct Reader : IDecisionCoder
+    private ref struct Reader : INodeCoder
     {
         internal BinaryRansDecoder Rans;
 
         public static bool Decodes => true;
 
+        [MethodImpl(MethodImplOptions.AggressiveInlining)]
         public int Code(int bit, int probability) => Rans.Decode(probability);
+
+        [MethodImpl(MethodImplOptions.AggressiveInlining)]
+        public int Code(int answer, ref int thresholds) => Rans.Decode(ref thresholds);
     }
 }

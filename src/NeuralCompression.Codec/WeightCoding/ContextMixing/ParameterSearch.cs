@@ -1,4 +1,5 @@
 using System.Numerics;
+using System.Runtime.CompilerServices;
 using NeuralCompression.Codec.EntropyCoding;
 
 namespace NeuralCompression.Codec.WeightCoding.ContextMixing;
@@ -184,9 +185,8 @@ internal static class ParameterSearch
     {
         var meter = default(Meter);
         var model = new WeightModel(parameters, columns, symbols.Length, min, max);
-        if (parameters.EmptyLines)
-            model.Columns(ref meter, EmptyColumns<T>(symbols, columns, parameters.Center));
-        model.Run(ref meter, symbols);
+        model.Begin(ref meter, symbols);
+        model.Run(ref meter, symbols, model.Pairs);
         return meter.Bits + ((long)parameters.ToArray().Length << (FixedPointLog2.FractionBits + 3));
     }
 
@@ -200,7 +200,7 @@ internal static class ParameterSearch
     }
 
     // Adds up the code length, bits x 2^16, probabilities rounded to 14 bits.
-    private struct Meter : IDecisionCoder
+    private struct Meter : INodeCoder
     {
         internal long Bits;
 
@@ -208,9 +208,16 @@ internal static class ParameterSearch
 
         public int Code(int bit, int probability)
         {
-            int of = Math.Max((bit != 0 ? probability : 65_536 - probability) >> 2, 1);
-            Bits += (14 << FixedPointLog2.FractionBits) - FixedPointLog2.Of(of);
+            Add(bit != 0 ? probability : 65_536 - probability);
             return bit;
         }
+
+        public int Code(int answer, ref int thresholds)
+        {
+            Add(Unsafe.Add(ref thresholds, answer) - Unsafe.Add(ref thresholds, answer + 1));
+            return answer;
+        }
+
+        private void Add(int slots) => Bits += (14 << FixedPointLog2.FractionBits) - FixedPointLog2.Of(Math.Max(slots >> 2, 1));
     }
 }
