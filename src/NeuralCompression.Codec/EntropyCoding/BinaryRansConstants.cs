@@ -8,6 +8,9 @@ internal static class BinaryRansConstants
 
     internal const uint Total = 1u << PrecisionBits;
 
+    /// <summary>The probability of what is as likely as not. At exactly a half, one changed bit of a state would change the decision and nothing else, and no end state would show it.</summary>
+    internal const int NearlyHalf = (1 << (PrecisionBits - 1)) - 1;
+
     internal const int WordBits = 16;
 
     /// <summary>

@@ -29,26 +29,26 @@ internal static class StaticEncoder
         int alphabet = max - min + 1;
         long rawLength = SymbolCoder.RawLength(text.Length, min, max);
         bool smallest = level == CompressionLevel.SmallestSize;
+        GroupRules rules = GroupRules.For(level);
         if (smallest || !SymbolRange.IsNarrow(min, max))
         {
             RansPlan? single = RansPlan.Create(
-                ByteHistogram.Count(text, alphabet, first), SymbolCoder.MaxPrecision(level), wideFrom: smallest ? RansPlan.DefaultWideFrom : RansPlan.FastWideFrom);
-            return smallest && SymbolRange.IsNarrow(min, max) && GroupEncoder.Choose(text, 1, first, alphabet, GroupEncoder.NoTolerance, out _) is GroupPlan smaller
+                ByteHistogram.Count(text, alphabet, first), SymbolCoder.MaxPrecision(level), wideFrom: rules.WideFrom);
+            return smallest && SymbolRange.IsNarrow(min, max) && GroupEncoder.Choose(text, 1, first, alphabet, rules, out _) is GroupPlan smaller
                 && (single is null || smaller.EstimatedBytes < single.EstimatedBytes)
                     ? EncodedTensor.Take(Coding.GroupedRans, GroupEncoder.Write(text, first, alphabet, smaller))
                     : WriteSingle(text, first, single, rawLength);
         }
 
-        if (level == CompressionLevel.Fastest && TryBySample(text, first, alphabet, rawLength) is EncodedTensor guessed)
+        if (level == CompressionLevel.Fastest && TryBySample(text, first, alphabet, rules, rawLength) is EncodedTensor guessed)
             return guessed;
-        int tolerance = level == CompressionLevel.Fastest ? GroupEncoder.FastTolerance : GroupEncoder.SmallTolerance;
-        return GroupEncoder.Choose(text, 1, first, alphabet, tolerance, out long[] counts) is GroupPlan groups
+        return GroupEncoder.Choose(text, 1, first, alphabet, rules, out long[] counts) is GroupPlan groups
             ? EncodedTensor.Take(Coding.GroupedRans, GroupEncoder.Write(text, first, alphabet, groups))
-            : WriteSingle(text, first, GroupEncoder.Plain(counts), rawLength);
+            : WriteSingle(text, first, GroupEncoder.Plain(counts, rules), rawLength);
     }
 
     // With tables made from a sample; null where there is none, or where it would not do.
-    private static EncodedTensor? TryBySample(ReadOnlySpan<byte> text, byte first, int alphabet, long rawLength)
+    private static EncodedTensor? TryBySample(ReadOnlySpan<byte> text, byte first, int alphabet, GroupRules rules, long rawLength)
     {
         // With many different groups a sample shows too few of the rare ones, and counting groups of four or eight takes little time anyway.
         int weight = SymbolSample.WeightFor(text.Length);
@@ -57,7 +57,7 @@ internal static class StaticEncoder
         byte[] sample = SymbolSample.Rent(text, weight, out int length);
         try
         {
-            GroupPlan? groups = GroupEncoder.Choose(sample.AsSpan(0, length), weight, first, alphabet, GroupEncoder.FastTolerance, out long[] counts);
+            GroupPlan? groups = GroupEncoder.Choose(sample.AsSpan(0, length), weight, first, alphabet, rules, out long[] counts);
             if (groups is not null)
             {
                 // Without an escape a group that is not in the sample could not be coded.
@@ -67,7 +67,7 @@ internal static class StaticEncoder
                     : null;
             }
 
-            return AddMissing(text, first, counts) && GroupEncoder.Plain(counts) is RansPlan single && WriteSingle(text, first, single, rawLength) is EncodedTensor encoded
+            return AddMissing(text, first, counts) && GroupEncoder.Plain(counts, rules) is RansPlan single && WriteSingle(text, first, single, rawLength) is EncodedTensor encoded
                 ? AsForetold(encoded, single.EstimatedBytes)
                 : null;
         }

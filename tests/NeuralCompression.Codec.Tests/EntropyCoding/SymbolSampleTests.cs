@@ -108,9 +108,9 @@ public class SymbolSampleTests
     {
         int min = -(alphabet / 2);
         byte[] symbols = Array.ConvertAll(text, symbol => (byte)(symbol + min));
-        using BackwardBuffer payload = GroupEncoder.Choose(symbols, 1, (byte)min, alphabet, GroupEncoder.FastTolerance, out long[] counts) is GroupPlan groups
+        using BackwardBuffer payload = GroupEncoder.Choose(symbols, 1, (byte)min, alphabet, GroupRules.For(CompressionLevel.Fastest), out long[] counts) is GroupPlan groups
             ? GroupEncoder.Write(symbols, (byte)min, alphabet, groups)
-            : RansEncoder.Encode(new ByteTokens(symbols, (byte)min), symbols.Length, GroupEncoder.Plain(counts)!);
+            : RansEncoder.Encode(new ByteTokens(symbols, (byte)min), symbols.Length, GroupEncoder.Plain(counts, GroupRules.For(CompressionLevel.Fastest))!);
         return payload.Written.ToArray();
     }
 

@@ -88,7 +88,7 @@ internal sealed class ReferenceContextMixing
                 int m = (int)Math.Floor((low + high + 1) / 2.0);
                 long v = 8192L * ((2L * m) - 1 - (2L * center));
                 long c = Squash((int)Math.Min(Math.Abs(v) / scale, 3071) * Math.Sign(v));
-                if (decoder.Decision(a == b ? 32_768 : (int)Math.Clamp(65_536 * (a - c) / (a - b), 1, 65_535)) == 1)
+                if (decoder.Decision(a == b ? 32_767 : (int)Math.Clamp(65_536 * (a - c) / (a - b), 1, 65_535)) == 1)
                     (low, b) = (m, c);
                 else
                     (high, a) = (m - 1, c);
@@ -211,19 +211,19 @@ internal sealed class ReferenceContextMixing
                 bits++;
             int number = 1;
             for (int i = 0; i < bits; i++)
-                number = (2 * number) + (number < 4 ? Plain("escape", bits, number) : Decision(32_768));
+                number = (2 * number) + (number < 4 ? Plain("escape", bits, number) : Decision(32_767));
             high += number - 1;
         }
 
         int low = 1;
         for (int i = 0; i < lowBits; i++)
-            low = (2 * low) + (low < 8 ? Plain("low", Math.Min(high, 15), low) : Decision(32_768));
+            low = (2 * low) + (low < 8 ? Plain("low", Math.Min(high, 15), low) : Decision(32_767));
         int magnitude = (high << lowBits) + low - (1 << lowBits) + 1;
         Must(magnitude <= limit);
 
         bool negative = magnitude > above;
         if (magnitude <= above && magnitude <= below)
-            negative = (plainSigns ? Decision(32_768) : signs.Decode(this, weight)) == 1;
+            negative = (plainSigns ? Decision(32_767) : signs.Decode(this, weight)) == 1;
         return negative ? -magnitude : magnitude;
     }
 

@@ -92,7 +92,7 @@ internal sealed class ReferenceRepeats
         for (int i = 0; i < Math.Min(b, 8); i++)
             value = (2 * value) + Bit($"{kind} high {b} {value}");
         for (int i = 8; i < b - 4; i++)
-            value = (2 * value) + Decision(32768);
+            value = (2 * value) + Decision(32767);
         int node = 1;
         for (int i = Math.Max(8, b - 4); i < b; i++)
         {

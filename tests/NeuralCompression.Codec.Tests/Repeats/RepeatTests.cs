@@ -112,7 +112,7 @@ public sealed class RepeatTests
     // What is there once takes its order-0 entropy, what repeats it next to nothing.
     [Theory]
     [InlineData("equal rows", 1_000, 100)]
-    [InlineData("ten rows", 10_000, 240)]
+    [InlineData("ten rows", 10_000, 150)]
     [InlineData("random rows of sixteen", 16_000, 1_400)]
     [InlineData("ramp", 0, 620)]
     [InlineData("alternating", 0, 60)]

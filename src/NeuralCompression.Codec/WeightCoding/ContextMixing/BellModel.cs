@@ -1,4 +1,5 @@
 using System.Numerics;
+using NeuralCompression.Codec.EntropyCoding;
 
 namespace NeuralCompression.Codec.WeightCoding.ContextMixing;
 
@@ -74,7 +75,7 @@ internal readonly record struct BellModel(int Center, int Width)
             {
                 int middle = (low + high + 1) >> 1;
                 int cut = Below(middle);
-                int probability = above == below ? 32_768 : Math.Clamp((int)((long)(above - cut) * 65_536 / (above - below)), 1, 65_535);
+                int probability = above == below ? BinaryRansConstants.NearlyHalf : Math.Clamp((int)((long)(above - cut) * 65_536 / (above - below)), 1, 65_535);
                 if (coder.Code(symbol >= middle ? 1 : 0, probability) != 0)
                     (low, below) = (middle, cut);
                 else

@@ -1,6 +1,7 @@
 using System.Numerics;
 using System.Runtime.CompilerServices;
 using System.Runtime.InteropServices;
+using NeuralCompression.Codec.EntropyCoding;
 
 namespace NeuralCompression.Codec.WeightCoding.ContextMixing;
 
@@ -292,7 +293,7 @@ internal sealed class WeightModel
         }
 
         if (plainSigns)
-            return coder.Code(value >>> 31, 1 << 15);
+            return coder.Code(value >>> 31, BinaryRansConstants.NearlyHalf);
         ref byte here = ref Unsafe.Add(ref MemoryMarshal.GetArrayDataReference(strand.Sides), at);
         int left = Unsafe.Subtract(ref here, 1);
         int related = Unsafe.Subtract(ref here, before);
@@ -320,7 +321,7 @@ internal sealed class WeightModel
         for (int i = lowBits - 1; i >= 0; i--)
         {
             int bit = ((magnitude - 1) >> i) & 1;
-            bit = prefix < 8 ? Simple(ref coder, ref tail[context + prefix], bit) : coder.Code(bit, 1 << 15);
+            bit = prefix < 8 ? Simple(ref coder, ref tail[context + prefix], bit) : coder.Code(bit, BinaryRansConstants.NearlyHalf);
             prefix = (prefix << 1) | bit;
         }
 
@@ -340,7 +341,7 @@ internal sealed class WeightModel
         for (int i = bits - 1; i >= 0; i--)
         {
             int bit = ((value + 1) >> i) & 1;
-            bit = prefix < 4 ? Simple(ref coder, ref tail[TailEscapeBits + (bits * 4) + prefix], bit) : coder.Code(bit, 1 << 15);
+            bit = prefix < 4 ? Simple(ref coder, ref tail[TailEscapeBits + (bits * 4) + prefix], bit) : coder.Code(bit, BinaryRansConstants.NearlyHalf);
             prefix = (prefix << 1) | bit;
         }
 

@@ -10,15 +10,6 @@ internal static class GroupEncoder
     /// <summary>Below this many symbols speed does not show and the list of groups does.</summary>
     internal const int MinLength = 1 << 14;
 
-    /// <summary>For <c>Fastest</c>: a larger group, which decodes faster, may cost one part in this many of the smallest estimate.</summary>
-    internal const int FastTolerance = 192;
-
-    /// <summary>The same where size counts more.</summary>
-    internal const int SmallTolerance = 512;
-
-    /// <summary>The same where nothing but size counts.</summary>
-    internal const int NoTolerance = int.MaxValue;
-
     /// <summary>Above this many eighths of a bit a token would need more tokens than there are, unless all groups have one.</summary>
     private const int MaxEighthsOfBit = 56;
 
@@ -36,10 +27,10 @@ internal static class GroupEncoder
     /// <param name="weight">How many symbols of the whole text each of these stands for.</param>
     /// <param name="first">The smallest.</param>
     /// <param name="alphabetSize">Symbols minus the smallest are below this.</param>
-    /// <param name="tolerance">A larger group may cost one part in this many.</param>
+    /// <param name="rules">What a larger group may cost, and lanes.</param>
     /// <param name="symbols">Counts of symbols; empty where groups were chosen and nothing else was counted.</param>
     /// <returns>The choice, or null where a token each is better.</returns>
-    internal static GroupPlan? Choose(ReadOnlySpan<byte> text, int weight, byte first, int alphabetSize, int tolerance, out long[] symbols)
+    internal static GroupPlan? Choose(ReadOnlySpan<byte> text, int weight, byte first, int alphabetSize, GroupRules rules, out long[] symbols)
     {
         symbols = [];
         int size = 0;
@@ -49,7 +40,7 @@ internal static class GroupEncoder
         if (size == 0)
         {
             symbols = Weighted(ByteHistogram.Count(text, alphabetSize, first), weight);
-            if (text.Length < MinLength || Plain(symbols) is not RansPlan plain)
+            if (text.Length < MinLength || Plain(symbols, rules) is not RansPlan plain)
                 return null;
             plainBytes = plain.EstimatedBytes;
             size = LargestSize(alphabetSize, (plainBytes << (FixedPointLog2.FractionBits + 3)) / ((long)text.Length * weight));
@@ -67,12 +58,12 @@ internal static class GroupEncoder
             symbols = Array.ConvertAll(counts[^1], count => (long)count);
             foreach (byte symbol in text[(text.Length / size * size)..])
                 symbols[(byte)(symbol - first)]++;
-            if (Plain(symbols) is not RansPlan plain)
+            if (Plain(symbols, rules) is not RansPlan plain)
                 return null;
             plainBytes = plain.EstimatedBytes;
         }
 
-        return Choose(counts, alphabetSize, size, plainBytes, tolerance);
+        return Choose(counts, alphabetSize, size, plainBytes, rules);
     }
 
     // The largest group whose tokens would not need more bits than tokens have; 0 where there is none.
@@ -109,22 +100,22 @@ internal static class GroupEncoder
     private static long[] Weighted(long[] counts, int weight) => Array.ConvertAll(counts, count => count * weight);
 
     /// <summary>The plan for a token each; null where there is none.</summary>
-    internal static RansPlan? Plain(ReadOnlySpan<long> counts) => RansPlan.Create(counts, GroupPlan.PrecisionBits, wideFrom: RansPlan.FastWideFrom);
+    internal static RansPlan? Plain(ReadOnlySpan<long> counts, GroupRules rules) => RansPlan.Create(counts, GroupPlan.PrecisionBits, wideFrom: rules.WideFrom);
 
     // The largest group among those whose estimate is close to the smallest.
-    private static GroupPlan? Choose(List<int[]> counts, int alphabetSize, int maxSize, long plainBytes, int tolerance)
+    private static GroupPlan? Choose(List<int[]> counts, int alphabetSize, int maxSize, long plainBytes, GroupRules rules)
     {
         var plans = new List<GroupPlan>();
         for (int i = 0, size = maxSize; size >= 2; i++, size /= 2)
         {
-            if (GroupPlan.Create(counts[i], alphabetSize, size) is GroupPlan plan)
+            if (GroupPlan.Create(counts[i], alphabetSize, size, rules.WideFrom) is GroupPlan plan)
                 plans.Add(plan);
         }
 
         long smallest = plainBytes;
         foreach (GroupPlan plan in plans)
             smallest = Math.Min(smallest, plan.EstimatedBytes);
-        return plans.Find(plan => plan.EstimatedBytes <= smallest + (smallest / tolerance));
+        return plans.Find(plan => plan.EstimatedBytes <= smallest + (smallest / rules.Tolerance));
     }
 
     /// <summary>Writes the payload.</summary>

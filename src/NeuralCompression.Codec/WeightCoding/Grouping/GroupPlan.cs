@@ -59,13 +59,13 @@ internal sealed class GroupPlan
     internal long EstimatedBytes { get; }
 
     /// <summary>Chooses what to list for the shortest payload; null when there is no valid choice.</summary>
-    internal static GroupPlan? Create(ReadOnlySpan<int> counts, int alphabetSize, int groupSize)
+    internal static GroupPlan? Create(ReadOnlySpan<int> counts, int alphabetSize, int groupSize, int wideFrom)
     {
         GroupPlan? best = null;
         // A group belongs on the list from about a quarter of a slot on: below, its slot costs the others more than the escape costs it.
         foreach (int slotFractions in (ReadOnlySpan<int>)[4, 1])
         {
-            GroupPlan? plan = Create(counts, alphabetSize, groupSize, slotFractions);
+            GroupPlan? plan = Create(counts, alphabetSize, groupSize, slotFractions, wideFrom);
             if (plan is not null && (best is null || plan.EstimatedBytes < best.EstimatedBytes))
                 best = plan;
         }
@@ -76,7 +76,7 @@ internal sealed class GroupPlan
             int reach = 0;
             while (reach < groupSize && NearGroups.Count(alphabetSize, groupSize, reach + 1) - best.Listed.Length <= best.Listed.Length - NearGroups.Count(alphabetSize, groupSize, reach))
                 reach++;
-            GroupPlan? near = CreateNear(counts, alphabetSize, groupSize, reach);
+            GroupPlan? near = CreateNear(counts, alphabetSize, groupSize, reach, wideFrom);
             if (near is not null && near.EstimatedBytes < best.EstimatedBytes)
                 best = near;
         }
@@ -98,7 +98,7 @@ internal sealed class GroupPlan
         return bits;
     }
 
-    private static GroupPlan? Create(ReadOnlySpan<int> counts, int alphabetSize, int groupSize, int slotFractions)
+    private static GroupPlan? Create(ReadOnlySpan<int> counts, int alphabetSize, int groupSize, int slotFractions, int wideFrom)
     {
         long groups = 0;
         foreach (int count in counts)
@@ -135,18 +135,18 @@ internal sealed class GroupPlan
         }
 
         byte filler = MostFrequentDigit(counts, listed, alphabetSize, groupSize);
-        return Create(counts, alphabetSize, groupSize, listed, -1, filler, riceBits, 1 + ((ListBits(listed, riceBits) + 7) / 8));
+        return Create(counts, alphabetSize, groupSize, listed, -1, filler, riceBits, 1 + ((ListBits(listed, riceBits) + 7) / 8), wideFrom);
     }
 
-    private static GroupPlan? CreateNear(ReadOnlySpan<int> counts, int alphabetSize, int groupSize, int reach)
+    private static GroupPlan? CreateNear(ReadOnlySpan<int> counts, int alphabetSize, int groupSize, int reach, int wideFrom)
     {
         byte filler = MostFrequentDigit(counts, [], alphabetSize, groupSize);
         var listed = new ushort[NearGroups.Count(alphabetSize, groupSize, reach)];
         NearGroups.Fill(listed, alphabetSize, groupSize, reach, filler);
-        return Create(counts, alphabetSize, groupSize, listed, reach, filler, 0, 0);
+        return Create(counts, alphabetSize, groupSize, listed, reach, filler, 0, 0, wideFrom);
     }
 
-    private static GroupPlan? Create(ReadOnlySpan<int> counts, int alphabetSize, int groupSize, ushort[] listed, int reach, byte filler, int riceBits, long listBytes)
+    private static GroupPlan? Create(ReadOnlySpan<int> counts, int alphabetSize, int groupSize, ushort[] listed, int reach, byte filler, int riceBits, long listBytes, int wideFrom)
     {
         long escaped = 0;
         foreach (int count in counts)
@@ -163,7 +163,7 @@ internal sealed class GroupPlan
         int used = escaped > 0 ? tokenCounts.Length : listed.Length;
         if (used > MaxTokens || tokenCounts[0] == 0 || tokenCounts[used - 1] == 0)
             return null;
-        RansPlan? tokens = RansPlan.Create(tokenCounts.AsSpan(0, used), PrecisionBits, PrecisionBits, wideFrom: RansPlan.FastWideFrom);
+        RansPlan? tokens = RansPlan.Create(tokenCounts.AsSpan(0, used), PrecisionBits, PrecisionBits, wideFrom: wideFrom);
         if (tokens is null)
             return null;
         long bytes = 2 + listBytes + tokens.EstimatedBytes;

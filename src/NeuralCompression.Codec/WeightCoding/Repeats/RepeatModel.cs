@@ -1,5 +1,6 @@
 using System.Numerics;
 using System.Runtime.CompilerServices;
+using NeuralCompression.Codec.EntropyCoding;
 using NeuralCompression.Codec.WeightCoding.Classified;
 using NeuralCompression.Codec.WeightCoding.ContextMixing;
 
@@ -87,7 +88,7 @@ internal sealed class RepeatModel
             for (int i = Math.Min(bits, HighBits); i > 0; i--)
                 number = (2 * number) + RepeatModel.Code(ref coder, ref high[(bits << HighBits) + number], ((value + 1) >> --left) & 1);
             while (left > LowBits)
-                number = (2 * number) + coder.Code(((value + 1) >> --left) & 1, 1 << 15);
+                number = (2 * number) + coder.Code(((value + 1) >> --left) & 1, BinaryRansConstants.NearlyHalf);
             int node = 1;
             while (left > 0)
             {
