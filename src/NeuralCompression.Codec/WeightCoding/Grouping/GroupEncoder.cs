@@ -108,7 +108,7 @@ internal static class GroupEncoder
         var plans = new List<GroupPlan>();
         for (int i = 0, size = maxSize; size >= 2; i++, size /= 2)
         {
-            if (GroupPlan.Create(counts[i], alphabetSize, size, rules.WideFrom) is GroupPlan plan)
+            if (GroupPlan.Create(new GroupCounts(counts[i], alphabetSize, size), rules.WideFrom) is GroupPlan plan)
                 plans.Add(plan);
         }
 

@@ -59,28 +59,19 @@ internal sealed class GroupPlan
     internal long EstimatedBytes { get; }
 
     /// <summary>Chooses what to list for the shortest payload; null when there is no valid choice.</summary>
-    internal static GroupPlan? Create(ReadOnlySpan<int> counts, int alphabetSize, int groupSize, int wideFrom)
+    internal static GroupPlan? Create(GroupCounts text, int wideFrom)
     {
         GroupPlan? best = null;
         // A group belongs on the list from about a quarter of a slot on: below, its slot costs the others more than the escape costs it.
         foreach (int slotFractions in (ReadOnlySpan<int>)[4, 1])
         {
-            GroupPlan? plan = Create(counts, alphabetSize, groupSize, slotFractions, wideFrom);
+            GroupPlan? plan = CreateListed(text, slotFractions, wideFrom);
             if (plan is not null && (best is null || plan.EstimatedBytes < best.EstimatedBytes))
                 best = plan;
         }
 
-        if (best is not null && alphabetSize <= MaxNearAlphabet)
-        {
-            // As many groups as are worth a token, or nearly.
-            int reach = 0;
-            while (reach < groupSize && NearGroups.Count(alphabetSize, groupSize, reach + 1) - best.Listed.Length <= best.Listed.Length - NearGroups.Count(alphabetSize, groupSize, reach))
-                reach++;
-            GroupPlan? near = CreateNear(counts, alphabetSize, groupSize, reach, wideFrom);
-            if (near is not null && near.EstimatedBytes < best.EstimatedBytes)
-                best = near;
-        }
-
+        if (best is not null && text.AlphabetSize <= MaxNearAlphabet && CreateNear(text, best.Listed.Length, wideFrom) is GroupPlan near && near.EstimatedBytes < best.EstimatedBytes)
+            best = near;
         return best;
     }
 
@@ -98,26 +89,20 @@ internal sealed class GroupPlan
         return bits;
     }
 
-    private static GroupPlan? Create(ReadOnlySpan<int> counts, int alphabetSize, int groupSize, int slotFractions, int wideFrom)
+    private static GroupPlan? CreateListed(GroupCounts text, int slotFractions, int wideFrom)
     {
-        long groups = 0;
-        foreach (int count in counts)
-            groups += count;
-
         // Those at or above the threshold, the most frequent first, the smallest number first among equals.
+        ReadOnlySpan<int> counts = text.Counts;
         var candidates = new List<long>();
         for (int number = 0; number < counts.Length; number++)
         {
-            if (counts[number] > 0 && ((long)counts[number] * slotFractions) << PrecisionBits >= groups)
+            if (counts[number] > 0 && ((long)counts[number] * slotFractions) << PrecisionBits >= text.Total)
                 candidates.Add(((long)(int.MaxValue - counts[number]) << 16) | (uint)number);
         }
 
         candidates.Sort();
-        int present = 0;
-        foreach (int count in counts)
-            present += count > 0 ? 1 : 0;
-        int listedCount = Math.Min(candidates.Count, present <= MaxTokens ? MaxTokens : MaxTokens - 1);
-        bool hasEscape = listedCount < present;
+        int listedCount = Math.Min(candidates.Count, text.Present <= MaxTokens ? MaxTokens : MaxTokens - 1);
+        bool hasEscape = listedCount < text.Present;
         if (hasEscape && listedCount == MaxTokens)
             listedCount--;
         var listed = new ushort[listedCount];
@@ -134,27 +119,30 @@ internal sealed class GroupPlan
                 riceBits = bits;
         }
 
-        byte filler = MostFrequentDigit(counts, listed, alphabetSize, groupSize);
-        return Create(counts, alphabetSize, groupSize, listed, -1, filler, riceBits, 1 + ((ListBits(listed, riceBits) + 7) / 8), wideFrom);
+        return Create(text, listed, -1, text.MostFrequentDigit(listed), riceBits, 1 + ((ListBits(listed, riceBits) + 7) / 8), wideFrom);
     }
 
-    private static GroupPlan? CreateNear(ReadOnlySpan<int> counts, int alphabetSize, int groupSize, int reach, int wideFrom)
+    // About as many groups as are worth a token.
+    private static GroupPlan? CreateNear(GroupCounts text, int wanted, int wideFrom)
     {
-        byte filler = MostFrequentDigit(counts, [], alphabetSize, groupSize);
-        var listed = new ushort[NearGroups.Count(alphabetSize, groupSize, reach)];
-        NearGroups.Fill(listed, alphabetSize, groupSize, reach, filler);
-        return Create(counts, alphabetSize, groupSize, listed, reach, filler, 0, 0, wideFrom);
+        int reach = 0;
+        while (reach < text.GroupSize && Near(reach + 1) - wanted <= wanted - Near(reach))
+            reach++;
+        byte filler = text.MostFrequentDigit([]);
+        var listed = new ushort[Near(reach)];
+        NearGroups.Fill(listed, text.AlphabetSize, text.GroupSize, reach, filler);
+        return Create(text, listed, reach, filler, 0, 0, wideFrom);
+
+        int Near(int reach) => NearGroups.Count(text.AlphabetSize, text.GroupSize, reach);
     }
 
-    private static GroupPlan? Create(ReadOnlySpan<int> counts, int alphabetSize, int groupSize, ushort[] listed, int reach, byte filler, int riceBits, long listBytes, int wideFrom)
+    private static GroupPlan? Create(GroupCounts text, ushort[] listed, int reach, byte filler, int riceBits, long listBytes, int wideFrom)
     {
-        long escaped = 0;
-        foreach (int count in counts)
-            escaped += count;
+        long escaped = text.Total;
         var tokenCounts = new long[listed.Length + 1];
         for (int token = 0; token < listed.Length; token++)
         {
-            tokenCounts[token] = counts[listed[token]];
+            tokenCounts[token] = text.Counts[listed[token]];
             escaped -= tokenCounts[token];
         }
 
@@ -168,59 +156,19 @@ internal sealed class GroupPlan
             return null;
         long bytes = 2 + listBytes + tokens.EstimatedBytes;
         if (escaped > 0)
-            bytes += 4 + EscapeBytes(counts, listed, alphabetSize, groupSize, filler);
-        return new GroupPlan(groupSize, listed, reach, (int)escaped, filler, riceBits, tokens, bytes);
-    }
-
-    // Among the groups that are not listed, the smallest of several.
-    private static byte MostFrequentDigit(ReadOnlySpan<int> counts, ReadOnlySpan<ushort> listed, int alphabetSize, int groupSize)
-    {
-        Span<long> symbols = stackalloc long[alphabetSize];
-        Span<byte> digits = stackalloc byte[groupSize];
-        symbols.Clear();
-        foreach (int number in Unlisted(counts, listed))
-        {
-            SymbolGroups.Split(number, alphabetSize, digits);
-            foreach (byte digit in digits)
-                symbols[digit] += counts[number];
-        }
-
-        return (byte)FrequencyNormalizer.MostFrequent(symbols);
+            bytes += 4 + EscapeBytes(text, listed, filler);
+        return new GroupPlan(text.GroupSize, listed, reach, (int)escaped, filler, riceBits, tokens, bytes);
     }
 
     // What the masks and digits of the groups without a token take.
-    private static long EscapeBytes(ReadOnlySpan<int> counts, ReadOnlySpan<ushort> listed, int alphabetSize, int groupSize, byte filler)
+    private static long EscapeBytes(GroupCounts text, ReadOnlySpan<ushort> listed, byte filler)
     {
-        Span<long> symbols = stackalloc long[alphabetSize];
-        Span<long> masks = stackalloc long[1 << groupSize];
-        Span<byte> digits = stackalloc byte[groupSize];
-        symbols.Clear();
-        masks.Clear();
-        foreach (int number in Unlisted(counts, listed))
-        {
-            SymbolGroups.Split(number, alphabetSize, digits);
-            masks[GroupMasks.Take(digits, filler, out int taken)] += counts[number];
-            foreach (byte digit in digits[..taken])
-                symbols[digit] += counts[number];
-        }
-
+        Span<long> symbols = stackalloc long[text.AlphabetSize];
+        Span<long> masks = stackalloc long[1 << text.GroupSize];
+        text.SymbolsWithout(listed, symbols);
+        text.MasksWithout(listed, filler, masks);
+        symbols[filler] = 0;
         return PlaneBytes(masks) + PlaneBytes(symbols);
-    }
-
-    // The groups that occur and have no token.
-    private static List<int> Unlisted(ReadOnlySpan<int> counts, ReadOnlySpan<ushort> listed)
-    {
-        var isListed = new bool[counts.Length];
-        foreach (ushort number in listed)
-            isListed[number] = true;
-        var unlisted = new List<int>();
-        for (int number = 0; number < counts.Length; number++)
-        {
-            if (counts[number] > 0 && !isListed[number])
-                unlisted.Add(number);
-        }
-
-        return unlisted;
     }
 
     private static long PlaneBytes(ReadOnlySpan<long> counts)
