@@ -16,6 +16,8 @@ public sealed class GoldenNetworkTests
     [Theory]
     [InlineData("lenet-300-100", LeNets.LeNet300100, 166)]
     [InlineData("lenet-5", LeNets.LeNet5Caffe, 74)]
+    [InlineData("lenet-5-smallest-11", LeNets.LeNet5Caffe, 97)]
+    [InlineData("lenet-5-smallest-12", LeNets.LeNet5Caffe, 99)]
     public void LoadedFromItsFile_HasItsTestError(string file, string kind, int wrongOfTenThousand)
     {
         using var scope = NewDisposeScope();
@@ -35,6 +37,8 @@ public sealed class GoldenNetworkTests
     [Theory]
     [InlineData("lenet-300-100", 2125)]
     [InlineData("lenet-5", 1366)]
+    [InlineData("lenet-5-smallest-11", 1124)]
+    [InlineData("lenet-5-smallest-12", 1146)]
     public void SymbolsWrittenAgain_AreTheFile(string name, int bytes)
     {
         string path = PathOf(name);
