@@ -408,7 +408,7 @@ public sealed class CompressedModelWriter : ITensorSink, IModelWriter
         head.Write(ContainerLayout.Magic);
         head.WriteByte(ContainerLayout.Version);
         head.WriteByte((byte)((aligned ? ContainerLayout.AlignedFlag : 0) | (metadata.Count > 0 ? ContainerLayout.MetadataFlag : 0) | (update is null ? 0 : ContainerLayout.UpdateFlag)));
-        IndexWriter.VarInt(head, (ulong)index.Length);
+        VarInt.Write(head, (ulong)index.Length);
         head.Write(index);
         Span<byte> checksum = stackalloc byte[ContainerLayout.ChecksumBytes];
         System.Buffers.Binary.BinaryPrimitives.WriteUInt32LittleEndian(checksum, Crc32C.Of(head.GetBuffer().AsSpan(0, (int)head.Length)));

@@ -79,21 +79,9 @@ internal sealed class IndexWriter
         return bytes.ToArray();
     }
 
-    /// <summary>Seven bits a byte, lowest first; the high bit says that another byte follows.</summary>
-    internal static void VarInt(Stream stream, ulong value)
-    {
-        while (value >= 0x80)
-        {
-            stream.WriteByte((byte)(value | 0x80));
-            value >>= 7;
-        }
-
-        stream.WriteByte((byte)value);
-    }
-
     private static ulong ZigZag(int value) => (uint)((value << 1) ^ (value >> 31));
 
-    private void VarInt(ulong value) => VarInt(bytes, value);
+    private void VarInt(ulong value) => Codec.VarInt.Write(bytes, value);
 
     private void Entry(TensorEntry entry)
     {

@@ -13,7 +13,7 @@ internal sealed class ContentDigest : IDisposable
     internal ContentDigest(int tensors)
     {
         using var count = new MemoryStream();
-        IndexWriter.VarInt(count, (ulong)tensors);
+        VarInt.Write(count, (ulong)tensors);
         hash.AppendData(count.ToArray());
     }
 

@@ -141,7 +141,7 @@ internal static class Mutator
         using var output = new MemoryStream();
         output.Write(ContainerLayout.Magic);
         output.Write([ContainerLayout.Version, reader.Metadata.Count > 0 ? ContainerLayout.MetadataFlag : (byte)0]);
-        IndexWriter.VarInt(output, (ulong)index.Length);
+        VarInt.Write(output, (ulong)index.Length);
         output.Write(index);
         Span<byte> checksum = stackalloc byte[ContainerLayout.ChecksumBytes];
         BinaryPrimitives.WriteUInt32LittleEndian(checksum, Crc32C.Of(output.ToArray()));

@@ -145,7 +145,7 @@ internal static class GroupEncoder
 
             if (plan.HasEscape)
             {
-                WriteCount(head, (uint)masks.Written.Length);
+                VarInt.Write(head, (ulong)masks.Written.Length);
                 PlaneCoder.WritePlane(head, masks.Written.Span, GroupPlan.PrecisionBits, ApartWideFrom);
             }
 
@@ -176,12 +176,5 @@ internal static class GroupEncoder
         }
 
         output.Write(list.ToArray());
-    }
-
-    private static void WriteCount(MemoryStream output, uint count)
-    {
-        for (; count >= 128; count >>= 7)
-            output.WriteByte((byte)(count | 128));
-        output.WriteByte((byte)count);
     }
 }

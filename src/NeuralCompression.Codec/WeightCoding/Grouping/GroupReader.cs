@@ -138,28 +138,15 @@ internal ref struct GroupReader
         return reader.Finish();
     }
 
-    // A varint in [1, most], as short as possible.
     private static int ReadCount(ReadOnlySpan<byte> bytes, ref int position, int most)
     {
-        long value = 0;
-        for (int shift = 0; shift < 35; shift += 7)
-        {
-            if (position == bytes.Length)
-                Invalid.Throw(ContainerError.EntropyStream, "The number of groups without a token is missing.");
-            byte next = bytes[position++];
-            value |= (long)(next & 127) << shift;
-            if (next < 128)
-            {
-                if (next == 0 && shift > 0)
-                    break;
-                if (value is 0 || value > most)
-                    Invalid.Throw(ContainerError.EntropyStream, "The number of groups without a token is out of range.");
-                return (int)value;
-            }
-        }
-
-        Invalid.Throw(ContainerError.Integer, "An integer is not in its shortest form.");
-        return 0;
+        int read = VarInt.Read(bytes[position..], out long value);
+        if (read == 0)
+            Invalid.Throw(ContainerError.EntropyStream, "The number of groups without a token is missing.");
+        if (value is 0 || value > most)
+            Invalid.Throw(ContainerError.EntropyStream, "The number of groups without a token is out of range.");
+        position += read;
+        return (int)value;
     }
 
     // Masks, then the digits they tell of and those of the last, shorter group.

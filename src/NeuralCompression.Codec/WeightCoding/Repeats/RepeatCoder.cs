@@ -114,27 +114,15 @@ internal static class RepeatCoder
         position += length;
     }
 
-    // A varint in [1, most], as short as possible.
     private static int ReadNumber(ReadOnlySpan<byte> bytes, ref int position, int most)
     {
-        long value = 0;
-        for (int shift = 0; shift < 35; shift += 7)
-        {
-            if (position == bytes.Length)
-                Invalid.Throw(ContainerError.EntropyStream, "What is said of the units that do not repeat ends early.");
-            byte next = bytes[position++];
-            value |= (long)(next & 127) << shift;
-            if (next >= 128)
-                continue;
-            if (next == 0 && shift > 0)
-                break;
-            if (value is 0 || value > most)
-                Invalid.Throw(ContainerError.EntropyStream, "The number of units that do not repeat, or of their bytes, is out of range.");
-            return (int)value;
-        }
-
-        Invalid.Throw(ContainerError.Integer, "An integer is not in its shortest form.");
-        return 0;
+        int read = VarInt.Read(bytes[position..], out long value);
+        if (read == 0)
+            Invalid.Throw(ContainerError.EntropyStream, "What is said of the units that do not repeat ends early.");
+        if (value is 0 || value > most)
+            Invalid.Throw(ContainerError.EntropyStream, "The number of units that do not repeat, or of their bytes, is out of range.");
+        position += read;
+        return (int)value;
     }
 
     private static void Expand<T>(ref Reader reader, ReadOnlySpan<T> literals, Span<T> units)
@@ -198,7 +186,7 @@ internal static class RepeatCoder
     private static byte[] Write(List<Repeat> repeats, int length, int literals, EncodedTensor coded)
     {
         int last = length - repeats.Sum(repeat => repeat.Run + repeat.Length);
-        return [.. Number(literals), (byte)coded.Coding, .. coded.Coding == Coding.Raw ? [] : Number(coded.Payload.Length), .. coded.Payload.Span, .. Places(repeats, last)];
+        return [.. VarInt.ToArray((ulong)literals), (byte)coded.Coding, .. coded.Coding == Coding.Raw ? [] : VarInt.ToArray((ulong)coded.Payload.Length), .. coded.Payload.Span, .. Places(repeats, last)];
     }
 
     /// <summary>Codes where units come from.</summary>
@@ -220,15 +208,6 @@ internal static class RepeatCoder
         model.Run(ref writer, last);
         output.EndOnlyBlock();
         return output.ToArray();
-    }
-
-    private static List<byte> Number(int value)
-    {
-        var bytes = new List<byte>();
-        for (; value >= 0x80; value >>= 7)
-            bytes.Add((byte)(value | 0x80));
-        bytes.Add((byte)value);
-        return bytes;
     }
 
     private readonly struct Writer(BinaryRansEncoder output) : IDecisionCoder
